@@ -1,0 +1,30 @@
+"""Errors that a user can act on: what was given, what is accepted, what to do."""
+
+
+class SurrogatesError(Exception):
+    """Parent of every error raised on purpose; the command line prints it as one message and exits with 2."""
+
+
+class DomainError(SurrogatesError):
+    """The physics of an input is impossible or outside what the model knows: NaN, two atoms on a site, an unknown element."""
+
+
+class FileError(SurrogatesError):
+    """A file is missing, damaged, truncated or not of the format its name promises."""
+
+
+class WorkflowError(SurrogatesError):
+    """A workflow file names something that does not exist or does not fit; carries file, line and column in its text."""
+
+
+class TrustError(SurrogatesError):
+    """A file names code that a file may not name."""
+
+
+class MissingExtra(SurrogatesError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f'{package} is not installed; it comes with the extra "{extra}": pip install "surrogates[{extra}]"'
+        )

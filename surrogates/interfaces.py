@@ -1,0 +1,57 @@
+"""What the parts promise each other. Structural types: nobody inherits from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from surrogates.datasets.batch import AtomsBatch
+
+
+@runtime_checkable
+class Potential(Protocol):
+    """Atoms -> atomic energies: an nn.Module that returns one raw thing.
+
+    `r_max` (Å) is the cutoff its edges need; `elements` are the atomic numbers it knows, () for any.
+    """
+
+    r_max: float
+    elements: tuple[int, ...]
+
+    def __call__(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]: ...
+
+
+class Surrogate(Protocol):
+    """Atoms -> physical result: what simulations, laws, the calculator and the report work on.
+
+    A trained task, an ensemble, a calibrated model and a foreign ASE calculator in our adapter all satisfy it.
+    The result has `energy` (structures,), `forces` (atoms, 3), `energies` (atoms,) or None, `stress` (structures, 6)
+    or None, `energy_std` (structures,) or None and `forces_std` (atoms, 3) or None.
+    """
+
+    r_max: float
+    elements: tuple[int, ...]
+
+    def predict(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> Any: ...
+
+
+class Task(Protocol):
+    """What `fit` needs, in every domain: an nn.Module that owns a model and knows its loss."""
+
+    def prepare(self, train: Any) -> None:
+        """Take normalisation from the training data (called once, before the first step)."""
+
+    def collate(self, samples: Sequence[Any]) -> Any:
+        """Samples -> a batch with `.to(device, dtype)` and `.rows`."""
+
+    def loss(self, batch: Any, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scalar loss of a batch, and its unweighted parts (detached) by name."""
+
+    def refit(self, train: Any) -> None:
+        """Closed-form corrections after the last step, such as the energy shift."""
+
+    def evaluate(self, data: Any) -> Any:
+        """Scores on held-out data, a dataclass with units in its docstring."""
