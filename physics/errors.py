@@ -21,6 +21,14 @@ class TrustError(SurrogatesError):
     """A file names code that a file may not name."""
 
 
+class TrainingError(SurrogatesError):
+    """A training plan that cannot be followed, or a training that broke down; the message names the sample."""
+
+
+class SurrogatesWarning(UserWarning):
+    """Something a user should know and can act on; the text says how."""
+
+
 class MissingExtra(SurrogatesError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
