@@ -1,0 +1,22 @@
+"""A paper's file names its paper: exact title and arXiv number or DOI in the first lines of its docstring."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER_FILES = {
+    "surrogates/potentials/mace.py": "2206.07697",
+    "surrogates/potentials/tensornet.py": "2306.06482",
+    "physics/atoms/pair.py": "",
+}
+REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
+
+
+@pytest.mark.parametrize(("name", "number"), PAPER_FILES.items())
+def test_docstring_names_the_paper(name, number):
+    text = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or ""
+    assert REFERENCE.search(text), f"{name}: no arXiv number or DOI in its docstring"
+    assert number in text
