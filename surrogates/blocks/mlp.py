@@ -1,0 +1,44 @@
+"""Multi-layer perceptrons: the usual one, and one that keeps unit variance from input to output at initialisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+SILU_GAIN = 1.6791767923989418  # 1 / sqrt(E[silu(x)^2]) for a standard normal x
+
+
+class MLP(nn.Sequential):
+    """Linear layers `widths[0] -> ... -> widths[-1]` with `activation` between them, none after the last."""
+
+    def __init__(self, widths: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, bias: bool = True) -> None:
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(widths):
+            layers += [nn.Linear(n_in, n_out, bias=bias), activation()]
+        super().__init__(*layers[:-1])
+
+
+class UnitMLP(nn.Module):
+    """SiLU layers without bias whose weights are standard normal and divided by sqrt(fan in) at run time.
+
+    Every hidden value has unit second moment at initialisation, and all weights share one scale, so that one learning
+    rate suits them all. f(0) = 0: an input that vanishes at the cutoff gives an output that does.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        pairs = pairwise(widths)
+        self.weights = nn.ParameterList(nn.Parameter(torch.randn(n_in, n_out)) for n_in, n_out in pairs)
+
+    def forward(self, x: Float[Tensor, "rows n_in"]) -> Float[Tensor, "rows n_out"]:
+        gain = 1.0
+        for k, weight in enumerate(self.weights):
+            x = x if k == 0 else nn.functional.silu(x)
+            x = x @ (weight * (gain / math.sqrt(weight.shape[0])))
+            gain = SILU_GAIN
+        return x
