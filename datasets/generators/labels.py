@@ -1,0 +1,121 @@
+"""Labels of structures by a reference, through the cache: no label is computed twice.
+
+A label is calculated by a fresh calculator. A self-consistent reference ends in slightly other digits when it starts
+from another density; without history the label is a function of structure and method alone, so that it may be cached
+and an interrupted run ends in the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ase
+import numpy as np
+from ase.calculators.calculator import CalculatorError
+from jaxtyping import Float
+
+from surrogates.datasets.generators.cache import Cache, digest
+from surrogates.datasets.generators.references import Reference
+from surrogates.physics.errors import SurrogatesError
+
+
+class ReferenceFailure(SurrogatesError):
+    """The reference gave no label for one structure, such as when its self-consistency did not converge."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a reference says of one structure.
+
+    Args:
+        energy: eV. forces: eV/Å, of all atoms, constraints not applied. stress: eV/Å^3, Voigt xx yy zz yz xz xy,
+            ASE's sign; None unless periodic in all directions. dipole: e Å; None where the reference has none.
+    """
+
+    energy: float
+    forces: Float[np.ndarray, "atoms 3"]
+    stress: Float[np.ndarray, "6"] | None = None
+    dipole: Float[np.ndarray, "3"] | None = None
+
+
+class Referee:
+    """A reference with its cache: structure in, labels out.
+
+    Args:
+        reference: from `parse_reference`.
+        cache: where labels are kept.
+    """
+
+    def __init__(self, reference: Reference, cache: Cache) -> None:
+        self.reference = reference
+        self.cache = cache
+        self.identity = reference.identity()
+
+    def fresh(self, atoms: ase.Atoms) -> Any:
+        """A new calculator for the charge and multiplicity of `atoms`."""
+        return self.reference.calculator(charge=atoms.info.get("charge"), multiplicity=atoms.info.get("multiplicity"))
+
+    def key(self, atoms: ase.Atoms) -> str:
+        """The cache key: method, library version and content of the structure."""
+        return digest("label 1", self.identity, *contents(atoms))
+
+    def label(self, atoms: ase.Atoms, calculator: Any = None) -> Labels:
+        """The labels of `atoms`, from the cache or computed; ReferenceFailure (cached too) when there are none.
+
+        A `calculator` that has not calculated yet is used in place of a new one, and afterwards holds the result.
+        """
+        key = self.key(atoms)
+        if (known := self.cache.get(key)) is not None:
+            return _restored(known)
+        try:
+            labels = calculate(atoms, self.fresh(atoms) if calculator is None else calculator)
+        except ReferenceFailure as failure:
+            self.cache.put(key, {"failure": np.frombuffer(str(failure).encode(), np.uint8)})
+            raise
+        self.cache.put(key, _arrays(labels))
+        return labels
+
+
+def calculate(atoms: ase.Atoms, calculator: Any) -> Labels:
+    """Labels of `atoms` by an ASE calculator; ReferenceFailure when it fails or its values are not finite."""
+    bare = ase.Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    periodic, known = bool(bare.pbc.all()), calculator.implemented_properties
+    try:
+        forces = np.array(calculator.get_property("forces", bare), dtype=float)
+        energy = float(calculator.get_property("energy", bare))
+        stress = _vector(calculator, bare, "stress") if periodic and "stress" in known else None
+        dipole = _vector(calculator, bare, "dipole") if not bare.pbc.any() and "dipole" in known else None
+    except (CalculatorError, ArithmeticError, np.linalg.LinAlgError) as error:
+        raise ReferenceFailure(f"{type(calculator).__name__} failed on {bare.symbols}: {error}") from error
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        raise ReferenceFailure(f"{type(calculator).__name__} gave values that are not finite for {bare.symbols}")
+    return Labels(energy, forces, stress, dipole)
+
+
+def contents(atoms: ase.Atoms) -> tuple[np.ndarray, ...]:
+    """What a label depends on besides the method: numbers, positions, cell, pbc, charge and multiplicity."""
+    electrons = np.array([atoms.info.get("charge", 0), atoms.info.get("multiplicity", 1)], dtype=float)
+    return (
+        atoms.numbers.astype("<i8"),
+        atoms.positions.astype("<f8"),
+        np.asarray(atoms.cell.array, dtype="<f8"),
+        atoms.pbc.astype("u1"),
+        electrons,
+    )
+
+
+def _vector(calculator: Any, atoms: ase.Atoms, name: str) -> np.ndarray:
+    return np.array(calculator.get_property(name, atoms), dtype=float)
+
+
+def _arrays(labels: Labels) -> dict[str, np.ndarray]:
+    given = {"energy": np.array(labels.energy), "forces": labels.forces}
+    given.update({k: v for k in ("stress", "dipole") if (v := getattr(labels, k)) is not None})
+    return given
+
+
+def _restored(arrays: dict[str, np.ndarray]) -> Labels:
+    if "failure" in arrays:
+        raise ReferenceFailure(arrays["failure"].tobytes().decode())
+    return Labels(float(arrays["energy"]), arrays["forces"], arrays.get("stress"), arrays.get("dipole"))
