@@ -13,7 +13,7 @@ ROOMS = {
     "physics": [{"errors", "units"}, {"tensors"}, {"atoms", "fields", "meshes", "lattice"}, {"tensor_networks"}],
     "datasets": [{"batch"}, {"sample"}, {"store", "split", "collate", "structures"}, {"adapters"}, {"read"}, {"generators"}],
     "surrogates": [
-        {"interfaces", "kernels"},
+        {"interfaces", "kernels", "construct"},
         {"equivariance", "derivatives"},
         {"blocks"},
         {"potentials", "tensor_properties", "operators", "pinns", "solvers", "meshes", "states", "generative", "optim"},
