@@ -1,0 +1,188 @@
+"""Figures of the report as SVG text: vector axes, rasterised clouds, one style.
+
+Arrays in, SVG out. matplotlib is driven without pyplot, so that nothing global is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
+_SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "surrogates",  # the same figure is the same text in every run
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+class _Canvas:
+    """A figure with `columns` panels; `svg()` closes it."""
+
+    def __init__(self, columns: int = 1, width: float = 4.2, height: float = 3.1) -> None:
+        self.figure = Figure(figsize=(width * columns, height), layout="constrained", dpi=110)
+        FigureCanvasSVG(self.figure)
+        self.axes: list[Axes] = list(self.figure.subplots(1, columns, squeeze=False)[0])
+
+    def svg(self) -> str:
+        text = io.StringIO()
+        self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)
+
+
+def _styled(draw):
+    def drawn(*args: Any, **kwargs: Any) -> str:
+        with rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    drawn.__doc__ = draw.__doc__
+    return drawn
+
+
+@_styled
+def parity(panels: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> str:
+    """Predicted against reference, a panel for each (title with unit, reference, predicted)."""
+    canvas = _Canvas(len(panels))
+    for axis, (title, reference, predicted) in zip(canvas.axes, panels, strict=True):
+        low, high = float(min(reference.min(), predicted.min())), float(max(reference.max(), predicted.max()))
+        axis.plot([low, high], [low, high], color=GREY, lw=0.8, zorder=1)
+        axis.scatter(reference, predicted, s=3, alpha=0.35, color=BLUE, linewidths=0, rasterized=True, zorder=2)
+        axis.set(title=title, xlabel="reference", ylabel="surrogate")
+        axis.ticklabel_format(useOffset=False)
+    return canvas.svg()
+
+
+@_styled
+def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str, title: str = "") -> str:
+    """Grouped bars: {series: {category: value}}."""
+    canvas = _Canvas()
+    (axis,) = canvas.axes
+    categories = sorted({c for values in groups.values() for c in values}, key=lambda c: (len(c), c))
+    width = 0.8 / max(len(groups), 1)
+    for k, (name, values) in enumerate(groups.items()):
+        place = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
+        axis.bar(place, [values.get(c, np.nan) for c in categories], width, label=name, color=_SHADES[k % 6])
+    axis.set_xticks(range(len(categories)), categories)
+    axis.set(ylabel=ylabel, title=title)
+    if len(groups) > 1:
+        axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def spread_against_error(sets: Mapping[str, tuple[np.ndarray, np.ndarray]], *, unit: str) -> str:
+    """Predicted band against the error that was made, a panel a data set, with the running 90 % quantile."""
+    canvas = _Canvas(len(sets))
+    for axis, (name, (width, error)) in zip(canvas.axes, sets.items(), strict=True):
+        axis.scatter(width, error, s=3, alpha=0.3, color=BLUE, linewidths=0, rasterized=True)
+        order = np.argsort(width)
+        bins = [b for b in np.array_split(order, 12) if len(b)]
+        x = [np.median(width[b]) for b in bins]
+        axis.plot(x, [np.quantile(error[b], 0.9) for b in bins], color=ORANGE, marker="o", ms=3, label="90 % of errors")
+        ends = [max(width.min(), 1e-6), width.max()]
+        axis.plot(ends, ends, color=GREY, lw=0.8, label="the promise")
+        axis.set(xscale="log", yscale="log", title=name, xlabel=f"90 % band ({unit})", ylabel=f"error ({unit})")
+        axis.set_ylim(bottom=max(np.quantile(error, 0.005), 1e-6))
+        axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def coverage_by_tercile(rows: Mapping[str, tuple[float, Sequence[float]]], *, level: float) -> str:
+    """Coverage of the band: all, and by third of its width, for each data set."""
+    canvas = _Canvas()
+    (axis,) = canvas.axes
+    labels = ["all", "narrow", "middle", "wide"]
+    for k, (name, (everything, terciles)) in enumerate(rows.items()):
+        axis.plot(labels, [everything, *terciles], "o-", color=_SHADES[k % 6], label=name, lw=1)
+    axis.axhline(level, color=GREY, lw=0.8)
+    axis.set(ylim=(0, 1.02), ylabel="share of errors inside", title=f"Coverage of the {100 * level:.0f} % band")
+    axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def history(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str) -> str:
+    """Curves {name: (x, y)} on a logarithmic ordinate."""
+    canvas = _Canvas()
+    (axis,) = canvas.axes
+    for k, (name, (x, y)) in enumerate(curves.items()):
+        axis.plot(x, y, color=_SHADES[k % 6], label=name, lw=1.2)
+    axis.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
+    if len(curves) > 1:
+        axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def learning_curve(
+    samples: Sequence[float], errors: Sequence[float], law: tuple[float, float] | None, unit: str
+) -> str:
+    """Error against training samples with the fitted power law (amplitude, exponent)."""
+    canvas = _Canvas()
+    (axis,) = canvas.axes
+    axis.plot(samples, errors, "o", color=BLUE)
+    if law is not None:
+        x = np.geomspace(min(samples), 8 * max(samples), 50)
+        axis.plot(x, law[0] * x ** (-law[1]), color=ORANGE, lw=1, label=f"n^(-{law[1]:.2f})")
+        axis.legend()
+    axis.set(xscale="log", yscale="log", xlabel="training frames", ylabel=f"force MAE ({unit})")
+    return canvas.svg()
+
+
+@_styled
+def lines(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str, title: str = ""
+) -> str:
+    """Curves {name: (x, y)} on plain axes."""
+    canvas = _Canvas(width=5.2)
+    (axis,) = canvas.axes
+    for k, (name, (x, y)) in enumerate(curves.items()):
+        axis.plot(x, y, color=_SHADES[k % 6], label=name, lw=1.0)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.ticklabel_format(axis="y", useOffset=False)
+    if len(curves) > 1:
+        axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def sticks(up: Sequence[float], down: Sequence[float] | None, *, xlabel: str, names: tuple[str, str]) -> str:
+    """Two line spectra back to back (wavenumbers in 1/cm): the surrogate's upwards, the reference's downwards."""
+    canvas = _Canvas(width=6.4, height=2.6)
+    (axis,) = canvas.axes
+    axis.vlines(up, 0, 1, color=BLUE, lw=1.2, label=names[0])
+    if down is not None and len(down):
+        axis.vlines(down, -1, 0, color=ORANGE, lw=1.2, label=names[1])
+    axis.axhline(0, color=GREY, lw=0.7)
+    axis.set(xlabel=xlabel, yticks=[])
+    axis.legend(loc="upper center", ncols=2)
+    return canvas.svg()
+
+
+@_styled
+def times(names: Sequence[str], seconds: Sequence[float], *, title: str) -> str:
+    """Time a call on a logarithmic axis, one horizontal bar each."""
+    canvas = _Canvas(height=0.6 + 0.42 * len(names))
+    (axis,) = canvas.axes
+    axis.barh(list(names), [1e3 * s for s in seconds], color=[_SHADES[k % 6] for k in range(len(names))])
+    axis.set(xscale="log", xlabel="CPU ms a call", title=title)
+    axis.invert_yaxis()
+    return canvas.svg()
