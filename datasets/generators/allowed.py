@@ -77,6 +77,12 @@ _TBLITE = Allowed(
     },
 )
 
+_BASES = (
+    *("sto-3g", "3-21g", "6-31g", "6-31g*", "6-31g**", "6-311g**", "6-311++g**"),
+    *("def2-svp", "def2-svpd", "def2-tzvp", "def2-tzvpd", "def2-qzvp"),
+    *("cc-pvdz", "cc-pvtz", "cc-pvqz", "aug-cc-pvdz", "aug-cc-pvtz"),
+)
+
 _PYSCF = Allowed(
     package="pyscf",
     extra="pyscf",
@@ -94,9 +100,7 @@ _PYSCF = Allowed(
             "string",
             "def2-svp",
             "Gaussian basis",
-            choices=("sto-3g", "3-21g", "6-31g", "6-31g*", "6-31g**", "6-311g**", "6-311++g**")
-            + ("def2-svp", "def2-svpd", "def2-tzvp", "def2-tzvpd", "def2-qzvp")
-            + ("cc-pvdz", "cc-pvtz", "cc-pvqz", "aug-cc-pvdz", "aug-cc-pvtz"),
+            choices=_BASES,
         ),
         "grid_level": Argument("integer", 3, "integration grid of DFT", low=0, high=9),
         "conv_tol": _positive(1e-10, "self-consistency, in energy", "Hartree"),

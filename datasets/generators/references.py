@@ -19,6 +19,7 @@ from surrogates.datasets.generators.allowed import ALLOWED, ELECTRONS, REFUSED, 
 from surrogates.physics.errors import DomainError, MissingExtra, TrustError
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_KINDS: dict[str, Any] = {"number": (int, float), "integer": int, "boolean": bool, "string": str}
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ def _value(use: str, name: str, argument: Argument, given: Mapping[str, Any]) ->
 
 
 def _fits(argument: Argument, value: Any) -> bool:
-    kinds: dict[str, tuple[type, ...]] = {"number": (int, float), "integer": (int,), "boolean": (bool,)}
-    if not isinstance(value, kinds.get(argument.kind, (str,))):
+    if not isinstance(value, _KINDS[argument.kind]):
         return False
     if isinstance(value, bool) != (argument.kind == "boolean"):
         return False

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import ase
@@ -108,6 +110,9 @@ class Frame:
     failure: str | None = None
 
 
+_Move = Generator[Frame, None, State]
+
+
 def walk(start: ase.Atoms, referee: Referee, walker: Walker, *, spacing: float, seed: int) -> Iterator[Frame]:
     """Yield `walker.samples` labelled frames of one trajectory, and a frame with `failure` for each failed attempt.
 
@@ -117,10 +122,9 @@ def walk(start: ase.Atoms, referee: Referee, walker: Walker, *, spacing: float, 
     trajectory = _Trajectory(start, referee, walker)
     state = trajectory.prepared(seed)
     for duration in _durations(walker.equilibration, spacing):
-        state, _ = yield from trajectory.advance(state, walker.steps(duration), label=False)
+        state = yield from trajectory.advance(state, walker.steps(duration), label=False)
     for _ in range(walker.samples):
-        state, frame = yield from trajectory.advance(state, walker.steps(spacing), label=True)
-        yield frame
+        state = yield from trajectory.advance(state, walker.steps(spacing), label=True)
 
 
 class _Trajectory:
@@ -137,7 +141,7 @@ class _Trajectory:
         given = State(self.start.positions.copy(), np.zeros_like(self.start.positions), random)
         try:
             self.referee.label(self.start)
-            relaxed = self._known(given, "relax", lambda: self._relax(given))
+            relaxed = self._known(given, "relax", partial(self._relax, given))
         except _FAILURES as error:
             raise DomainError(
                 f"the reference {self.referee.reference.use} cannot start from {self.start.symbols}: {error}; "
@@ -145,17 +149,20 @@ class _Trajectory:
             ) from error
         return self._thermalise(relaxed)
 
-    def advance(self, state: State, steps: int, *, label: bool) -> Iterator[Frame]:
-        """Move by `steps`; yields the failures on the way, returns the new state and, if asked, its labelled frame."""
+    def advance(self, state: State, steps: int, *, label: bool) -> _Move:
+        """Move by `steps` and return the new state; yields the failures on the way and, if asked, a labelled frame."""
         for _ in range(_ATTEMPTS):
-            here = state
             try:
-                moved = self._known(here, f"langevin {steps}", lambda: self._langevin(here, steps))
-                return moved, self._frame(moved) if label else None
+                moved = self._known(state, f"langevin {steps}", partial(self._langevin, state, steps))
+                frame = self._frame(moved) if label else None
             except _FAILURES as error:
                 yield Frame(self._atoms(state), None, str(error))
                 self.calculator = None
                 state = self._thermalise(state)
+            else:
+                if frame is not None:
+                    yield frame
+                return moved
         raise DomainError(
             f"the reference {self.referee.reference.use} failed {_ATTEMPTS} times in a row on {self.start.symbols} "
             f"at {self.walker.temperature:g} K; lower the temperature or the time step ({self.walker.timestep:g} fs), "
@@ -167,7 +174,7 @@ class _Trajectory:
         self.calculator = self.referee.fresh(atoms)
         return Frame(atoms, self.referee.label(atoms, self.calculator))
 
-    def _known(self, state: State, move: str, compute: Any) -> State:
+    def _known(self, state: State, move: str, compute: Callable[[], State]) -> State:
         key = digest("move 1", move, self.identity, state.positions, state.momenta, state.random)
         if (known := self.referee.cache.get(key)) is not None:
             self.calculator = None
@@ -194,7 +201,7 @@ class _Trajectory:
 
     def _relax(self, state: State) -> State:
         atoms = self._driven(state)
-        LBFGS(atoms, logfile=None).run(fmax=self.walker.fmax, steps=500)
+        LBFGS(atoms, logfile=os.devnull).run(fmax=self.walker.fmax, steps=500)
         return replace(state, positions=atoms.positions.copy())
 
     def _thermalise(self, state: State) -> State:
