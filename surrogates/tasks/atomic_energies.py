@@ -52,9 +52,9 @@ def fit_isolated(energy: np.ndarray, counts: np.ndarray, elements: Sequence[int]
         names = [chemical_symbols[z] for z in elements]
         kinds = len(np.unique(counts, axis=0))
         warnings.warn(
-            f"{kinds} composition{'s' * (kinds != 1)} cannot tell the isolated atoms of {', '.join(names)} apart: their "
-            "energies are a guess that is right for these compositions only. Reactions and other compositions need "
-            "EnergyForces(model, isolated={" + ", ".join(f'"{n}": ...' for n in names) + "}) in eV",
+            f"{kinds} composition{'s' * (kinds != 1)} cannot tell the isolated atoms of {', '.join(names)} apart: "
+            "their energies are a guess that is right for these compositions only. Reactions and other "
+            "compositions need EnergyForces(model, isolated={" + ", ".join(f'"{n}": ...' for n in names) + "}) in eV",
             DegenerateFit,
             stacklevel=4,
         )

@@ -1,72 +1,193 @@
-"""Energies, forces and stress from atomic energies, by differentiation.
-
-F = -dE/dx, stress = (1/V) dE/d(strain) with the symmetric part of the strain (ASE's sign and Voigt order).
-"""
+"""The task of a potential: energies, forces and stress, from normalisation to scores."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
+from ase.data import chemical_symbols
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from surrogates.datasets.batch import AtomsBatch
-from surrogates.interfaces import Potential
+from surrogates.blocks.losses import LOSSES
+from surrogates.blocks.scale_shift import ScaleShift
+from surrogates.datasets.batch import AtomsBatch, LabelledAtoms
+from surrogates.physics.errors import DomainError
+from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
+from surrogates.tasks.energy_scores import EnergyForcesScores, score
+from surrogates.tasks.forces import AtomicEnergies, EnergyForcesResult, energy_forces, hessian, total
+from surrogates.tasks.labels import check, mean_neighbors
+
+__all__ = ["AtomicEnergies", "EnergyForces", "EnergyForcesResult", "batches", "energy_forces", "hessian", "total"]
 
 
-@dataclass(frozen=True)
-class EnergyForcesResult:
-    """What a potential says of a batch.
+class EnergyForces(nn.Module):
+    """A potential as a physical result: energies, forces, stress, Hessian; what `fit` trains.
 
     Args:
-        energy: eV. forces: eV/Å. energies: eV per atom, summing to `energy`.
-        stress: eV/Å^3, Voigt xx yy zz yz xz xy; None unless asked for.
-        energy_std, forces_std: calibrated spread, eV and eV/Å; None where the surrogate has none.
+        model: atoms -> raw atomic numbers of order one.
+        isolated: energies of isolated atoms by symbol, eV; fitted to the training data when not given.
+        loss: what an error costs, a name in surrogates.blocks.losses.
+    Labels weigh in the loss as weights["energy"] (eV/atom), weights["forces"] (eV/Å), weights["stress"] (eV/Å^3), each
+    times the mean cost of errors in that unit.
     """
 
-    energy: Float[Tensor, "structures"]
-    forces: Float[Tensor, "atoms 3"]
-    energies: Float[Tensor, "atoms"] | None = None
-    stress: Float[Tensor, "structures 6"] | None = None
-    energy_std: Float[Tensor, "structures"] | None = None
-    forces_std: Float[Tensor, "atoms 3"] | None = None
+    def __init__(self, model: nn.Module, *, isolated: Mapping[str, float] | None = None, loss: str = "squared") -> None:
+        super().__init__()
+        if loss not in LOSSES:
+            raise DomainError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
+        self.arguments = {"model": model, "isolated": None if isolated is None else dict(isolated), "loss": loss}
+        self.model = model
+        self.normalise = ScaleShift()
+        self._cost = LOSSES[loss]
+
+    @property
+    def r_max(self) -> float:
+        """Cutoff that the edges of a batch need, Å."""
+        return float(self.model.r_max)  # type: ignore[arg-type]
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that the model knows, () for any."""
+        return tuple(self.model.elements)  # type: ignore[arg-type]
+
+    def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
+        """Energy of each atom, eV."""
+        return self.normalise(self.model(atoms), atoms.numbers)
+
+    def predict(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> EnergyForcesResult:
+        """Energy, forces, atomic energies and, if asked, stress; one model has no spread, its `_std` are None."""
+        return energy_forces(self, self._ready(atoms), stress=stress)
+
+    def hessian(self, atoms: AtomsBatch) -> Float[Tensor, "dof dof"]:
+        """Second derivatives of the energy, (3N, 3N) in eV/Å^2; zero between different structures."""
+        return hessian(self, self._ready(atoms))
+
+    def prepare(self, train: Any) -> None:
+        """Isolated-atom energies, scale = RMS force component, shift = mean interaction energy per atom.
+
+        Raises DomainError for data without energies and forces, values that are not finite, or unknown elements.
+        """
+        samples = [train[i] for i in range(len(train))]
+        check(samples, self.elements)
+        elements = sorted({int(z) for s in samples for z in np.unique(s.numbers)})
+        energies = [s.energy for s in samples if s.energy is not None]
+        counts = compositions([s.numbers for s in samples if s.energy is not None], elements)
+        given = self.arguments["isolated"]
+        isolated, shift, spread = dict.fromkeys(elements, 0.0), 0.0, 1.0
+        if given is not None:
+            isolated = by_number(given, elements)
+        elif energies:
+            isolated = fit_isolated(np.array(energies), counts, elements)
+        if energies:
+            rest = (np.array(energies) - counts @ np.array(list(isolated.values()))) / counts.sum(axis=1)
+            shift, spread = float(rest.mean()), float(rest.std())
+        forces = [np.ravel(s.forces) for s in samples if s.forces is not None]
+        scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else spread
+        self.normalise.set(isolated, scale if scale > 0 else 1.0, shift)
+        if hasattr(self.model, "set_statistics"):
+            self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))
+
+    def collate(self, samples: Sequence[Any]) -> LabelledAtoms:
+        """A batch with edges in the model's precision; labels stay float64, since total energies are large."""
+        from surrogates.datasets.collate import collate
+
+        batch = collate(samples, r_max=self.r_max, dtype=torch.float64)
+        return replace(batch, atoms=batch.atoms.to(dtype=self.normalise.scale.dtype))
+
+    def loss(self, batch: LabelledAtoms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """weights["energy"] cost(dE/N) + weights["forces"] cost(dF) + weights["stress"] cost(dsigma), where labelled.
+
+        The parts come back unweighted, detached, as costs of errors in eV/atom, eV/Å and eV/Å^3.
+        """
+        atoms, labels, errors = batch.atoms, batch.labels, {}
+        stress = labels.stress is not None and weights.get("stress", 0.0) > 0
+        forces = labels.forces is not None and weights.get("forces", 0.0) > 0
+        if stress or forces:
+            result = energy_forces(self._interaction, atoms, stress=stress, create_graph=torch.is_grad_enabled())
+            energy = result.energy
+        else:
+            energy = total(self._interaction(atoms), atoms)
+        if labels.energy is not None:
+            errors["energy"] = (energy - self._interaction_label(batch)) / _count(atoms)
+        if forces and labels.forces is not None:
+            errors["forces"] = result.forces - labels.forces.to(energy.dtype)
+        if stress and labels.stress is not None and result.stress is not None:
+            errors["stress"] = result.stress - labels.stress.to(energy.dtype)
+        costs = {name: self._cost(error) for name, error in errors.items()}
+        whole = sum((weights.get(name, 0.0) * cost for name, cost in costs.items()), start=energy.new_zeros(()))
+        return whole, {name: cost.detach() for name, cost in costs.items()}
+
+    def refit(self, train: Any) -> None:
+        """Move shift and isolated-atom energies to where they explain the training energies best, in closed form.
+
+        Gradient steps leave the offset of large energies 5-12 meV/atom wrong; this is the last step of training.
+        """
+        rows = [i for i in range(len(train)) if train[i].energy is not None]
+        if not rows:
+            return
+        elements = sorted({int(z) for i in rows for z in np.unique(train[i].numbers)})
+        counts = compositions([train[i].numbers for i in rows], elements)
+        rest = np.concatenate([self._residual(batch) for batch in batches(self, [train[i] for i in rows])])
+        self.normalise.correct({}, float(np.mean(rest / counts.sum(axis=1))))
+        if len(np.unique(counts, axis=0)) > 1 and len(rows) > 3 * len(elements):
+            rest = rest - counts.sum(axis=1) * np.mean(rest / counts.sum(axis=1))
+            values, _ = least_squares(rest, counts)
+            self.normalise.correct({z: float(v) for z, v in zip(elements, values, strict=True)}, 0.0)
+
+    def evaluate(self, data: Any, *, predict: Callable[..., Any] | None = None) -> EnergyForcesScores:
+        """Errors on held-out data beside those of trivial predictions.
+
+        `predict` is what is scored: an ensemble's or a calibrated model's; this task's own unless given.
+        """
+        return score(predict or self.predict, batches(self, data))
+
+    def card(self) -> dict[str, Any]:
+        """Units, elements, cutoff and normalisation, for the card of a saved model; plain JSON."""
+        known = [z for z in self.elements or range(119) if self.normalise.isolated[z] != 0]
+        return {
+            "units": {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å^3", "length": "Å"},
+            "elements": [chemical_symbols[z] for z in self.elements],
+            "r_max": self.r_max,
+            "normaliser": {
+                "isolated": {chemical_symbols[z]: self.normalise.isolated[z].item() for z in known},
+                "scale": self.normalise.scale.item(),
+                "shift": self.normalise.shift.item(),
+            },
+        }
+
+    def _ready(self, atoms: AtomsBatch) -> AtomsBatch:
+        here = self.normalise.scale
+        atoms = atoms.to(here.device, here.dtype)
+        return atoms if atoms.r_max >= self.r_max else atoms.with_edges(self.r_max)
+
+    def _interaction(self, atoms: AtomsBatch) -> Tensor:
+        return self.normalise.interaction(self.model(atoms))
+
+    def _interaction_label(self, batch: LabelledAtoms) -> Tensor:
+        assert batch.labels.energy is not None
+        own = self.normalise.isolated.to(torch.float64).index_select(0, batch.atoms.numbers)
+        return (batch.labels.energy.double() - total(own, batch.atoms)).to(self.normalise.scale.dtype)
+
+    @torch.no_grad()
+    def _residual(self, batch: LabelledAtoms) -> np.ndarray:
+        predicted = total(self._interaction(batch.atoms), batch.atoms)
+        return (self._interaction_label(batch) - predicted).double().cpu().numpy()
 
 
-def total(energies: Float[Tensor, "atoms"], atoms: AtomsBatch) -> Float[Tensor, "structures"]:
-    """Sum of atomic energies over each structure, eV."""
-    return energies.new_zeros(atoms.n_structures).index_add(0, atoms.structure, energies)
+def batches(task: EnergyForces, data: Any, atoms: int = 600) -> Iterator[LabelledAtoms]:
+    """The rows of `data` in order, in batches of about `atoms` atoms, on the task's device."""
+    chunk: list[Any] = []
+    device = task.normalise.scale.device
+    for i in range(len(data)):
+        chunk.append(data[i])
+        if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:
+            yield task.collate(chunk).to(device)
+            chunk = []
 
 
-def energy_forces(
-    potential: Potential, atoms: AtomsBatch, *, stress: bool = False, create_graph: bool = False
-) -> EnergyForcesResult:
-    """Energy (structures,), forces (atoms, 3) and, if asked, stress (structures, 6) of a batch with edges.
-
-    With `create_graph` the forces can be differentiated again, as training and Hessians need.
-    """
-    with torch.enable_grad():
-        leaf = atoms.positions if atoms.positions.requires_grad else atoms.positions.detach().requires_grad_()
-        moved = replace(atoms, positions=leaf)
-        inputs = [leaf]
-        if stress:
-            strain = torch.zeros_like(atoms.cell).requires_grad_()
-            moved = moved.strained((strain + strain.mT) / 2)
-            inputs.append(strain)
-        energies = potential(moved)
-        energy = total(energies, atoms)
-        if energies.requires_grad:
-            grads = torch.autograd.grad(
-                energy.sum(), inputs, create_graph=create_graph, materialize_grads=True, retain_graph=create_graph
-            )
-        else:  # no edges at all: nothing depends on the positions
-            grads = tuple(torch.zeros_like(x) for x in inputs)
-    if not create_graph:
-        energies, energy = energies.detach(), energy.detach()
-    return EnergyForcesResult(energy, -grads[0], energies, _voigt(grads[1], atoms.cell) if stress else None)
-
-
-def _voigt(virial: Tensor, cell: Tensor) -> Tensor:
-    volume = torch.linalg.det(cell).abs()[:, None]
-    six = torch.stack([virial[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], dim=1)
-    return six / volume
+def _count(atoms: AtomsBatch) -> Tensor:
+    return total(torch.ones_like(atoms.positions[:, 0]), atoms)

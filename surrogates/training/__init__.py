@@ -1,0 +1,9 @@
+"""Training: tasks and data in, a Fitted out, and its file."""
+
+from surrogates.training.checkpoint import info, load
+from surrogates.training.fit import TrainingStopped, fit
+from surrogates.training.fitted import Fitted, combine
+from surrogates.training.plan import Plan
+from surrogates.training.state import Hook, State
+
+__all__ = ["Fitted", "Hook", "Plan", "State", "TrainingStopped", "combine", "fit", "info", "load"]

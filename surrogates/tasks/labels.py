@@ -1,0 +1,46 @@
+"""Are training labels fit to be learnt, and how dense are the structures?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+
+from surrogates.physics.errors import DomainError
+
+
+def check(samples: Sequence[Any], known: Sequence[int]) -> None:
+    """Raises DomainError for an empty set, missing or not finite labels, and elements that are not in `known`."""
+    if not samples:
+        raise DomainError("the training set is empty; give at least one structure")
+    if all(s.energy is None and s.forces is None for s in samples):
+        raise DomainError("the training set has neither energies nor forces; name their keys when reading it")
+    for row, sample in enumerate(samples):
+        bad = [n for n in ("energy", "forces", "stress") if not _finite(getattr(sample, n))]
+        if bad:
+            raise DomainError(f"training row {row}: {', '.join(bad)} not finite; remove this row or repair its labels")
+        strange = {int(z) for z in sample.numbers} - set(known)
+        if known and strange:
+            names = ", ".join(chemical_symbols[z] for z in sorted(strange))
+            raise DomainError(
+                f"training row {row} has {names}, but the model was built for "
+                f"{', '.join(chemical_symbols[z] for z in known)}; build it with elements=data.elements"
+            )
+
+
+def _finite(label: Any) -> bool:
+    return label is None or bool(np.isfinite(label).all())
+
+
+def mean_neighbors(samples: Sequence[Any], r_max: float) -> float:
+    """Mean number of neighbours within `r_max` (Å) of an atom, at least 1."""
+    from surrogates.datasets.collate import collate
+
+    edges = nodes = 0
+    for sample in samples:
+        atoms = collate([sample], r_max=r_max, dtype=torch.float64).atoms
+        edges, nodes = edges + atoms.edges.shape[1], nodes + atoms.numbers.shape[0]
+    return max(edges / nodes, 1.0)

@@ -1,0 +1,155 @@
+"""A trained surrogate as one file, and back.
+
+Format 1: safetensors; tensors `member.K.NAME`, `spread.NAME`, `train_rows`; metadata as `info` prints it. Loading runs
+no code beyond constructing classes of permitted modules (surrogates.construct).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates import uncertainty
+from surrogates.construct import construct, describe
+from surrogates.physics.errors import FileError
+from surrogates.training import tensor_file
+from surrogates.training.fitted import Fitted, plain
+
+FORMAT = 1
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def save(fitted: Fitted, path: str | Path) -> Path:
+    """Write `fitted`, atomically. Raises FileError for parts that cannot be described, a full disk, a wrong suffix."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise FileError(
+            f"{path}: a checkpoint's name ends in .safetensors; use {path.with_suffix('.safetensors').name}"
+        )
+    tensors: dict[str, Tensor] = {}
+    for k, member in enumerate(fitted.members):
+        tensors |= {f"member.{k}.{name}": t for name, t in member.state_dict().items()}
+    metadata = {
+        "kind": "surrogate",
+        "format": FORMAT,
+        "members": [describe(member) for member in fitted.members],
+        "card": _card(fitted.members[0]),
+        "dtype": str(fitted.dtype).removeprefix("torch."),
+        "provenance": plain(fitted.provenance),
+        "history": plain(fitted.history),
+        "scores": plain(fitted.scores),
+        "spread": None,
+    }
+    if fitted.spread is not None:
+        found, metadata["spread"] = fitted.spread.state()
+        tensors |= {f"spread.{name}": t for name, t in found.items()}
+    if fitted.train_rows is not None:
+        tensors["train_rows"] = fitted.train_rows
+    tensor_file.write(path, tensors, metadata)
+    return path
+
+
+def load(path: str | Path, *, trust: Sequence[str] = ()) -> Fitted:
+    """Read a checkpoint onto the CPU.
+
+    `trust` names modules outside `surrogates` whose classes the file may construct: for files you wrote or reviewed.
+    Raises FileError for a missing, damaged or foreign file, TrustError for a class that may not be named.
+    """
+    tensors, metadata = tensor_file.read(path)
+    _known(path, metadata)
+    try:
+        return _build(tensors, metadata, tuple(trust))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        writer = metadata.get("provenance", {}).get("versions", {}).get("surrogates", "an unknown one")
+        raise FileError(
+            f"{path} does not fit this version of surrogates: {type(error).__name__}: {error}; "
+            f"it was written by version {writer}: install that one, or train anew"
+        ) from error
+
+
+def info(path: str | Path) -> str:
+    """A model card: what the file holds, where it came from, how good it was, as text."""
+    metadata = tensor_file.read_metadata(path)
+    _known(path, metadata)
+    facts = metadata["provenance"]
+    lines = [f"{Path(path).name}: surrogates checkpoint, format {metadata['format']}, {metadata['dtype']}"]
+    lines += _spec_lines(metadata["members"][0], 0)
+    if len(metadata["members"]) > 1:
+        lines.append(f"ensemble of {len(metadata['members'])} such members")
+    lines += [f"{key}: {_short(value)}" for key, value in metadata["card"].items()]
+    lines.append(f"training data: {facts['data']['rows']} rows, hash {facts['data']['hash']}")
+    lines.append(f"training: seeds {facts['seeds']}, steps {facts['steps']}, {_short(_given(facts['plan']))}")
+    if facts.get("stopped"):
+        lines.append(f"stopped early: {facts['stopped']}")
+    lines.append(f"spread: {_short(metadata['spread']) if metadata['spread'] else 'none; .calibrate(data) gives one'}")
+    lines += [f"scores on {name}: {_short(value)}" for name, value in metadata["scores"].items()]
+    lines += [f"paper: {paper}" for paper in facts["papers"]]
+    lines.append(f"versions: {_short(facts['versions'])}")
+    return "\n".join(lines)
+
+
+def _build(tensors: dict[str, Tensor], metadata: dict[str, Any], trust: tuple[str, ...]) -> Fitted:
+    with torch.random.fork_rng(devices=[]):  # constructing draws random weights that are overwritten at once
+        members = tuple(construct(spec, trust) for spec in metadata["members"])
+    for k, member in enumerate(members):
+        member.to(dtype=_DTYPES[metadata["dtype"]])
+        member.load_state_dict(_below(f"member.{k}", tensors))
+        member.eval()
+    spread = None
+    if metadata["spread"] is not None:
+        spread = uncertainty.restore(members, _below("spread", tensors), metadata["spread"])
+    return Fitted(
+        members,
+        metadata["provenance"],
+        tuple(metadata["history"]),
+        spread=spread,
+        scores=metadata["scores"],
+        train_rows=tensors.get("train_rows"),
+    )
+
+
+def _known(path: str | Path, metadata: dict[str, Any]) -> None:
+    if metadata.get("kind") != "surrogate":
+        raise FileError(
+            f"{path} holds no surrogate but {metadata.get('kind', 'something unknown')!r}; load what .save() wrote"
+        )
+    if metadata.get("format") != FORMAT:
+        raise FileError(f"{path} has format {metadata.get('format')}; update surrogates: this version reads {FORMAT}")
+
+
+def _card(task: Any) -> dict[str, Any]:
+    return plain(task.card()) if hasattr(task, "card") else {}
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(prefix + ".")}
+
+
+def _spec_lines(spec: dict[str, Any], indent: int) -> list[str]:
+    own = {k: v for k, v in spec.items() if k != "use" and not _is_spec(v) and v is not None}
+    lines = [f"{'  ' * indent}{spec['use']} {_short(own)}".rstrip()]
+    for value in spec.values():
+        for inner in value if isinstance(value, list) else [value]:
+            if _is_spec(inner):
+                lines += _spec_lines(inner, indent + 1)
+    return lines
+
+
+def _is_spec(value: Any) -> bool:
+    return (isinstance(value, dict) and "use" in value) or (isinstance(value, list) and any(map(_is_spec, value)))
+
+
+def _given(plan: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plan.items() if value is not None}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={_short(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(v) for v in value[:12]) + (", ..." if len(value) > 12 else "") + "]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

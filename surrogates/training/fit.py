@@ -1,0 +1,185 @@
+"""Training, in every domain: a task, its data, a plan."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from surrogates.physics.errors import SurrogatesWarning, TrainingError
+from surrogates.training import resume
+from surrogates.training.budget import Budget, Clock
+from surrogates.training.fitted import Fitted, provenance, row_digests
+from surrogates.training.plan import Plan
+from surrogates.training.state import Hook, State
+from surrogates.training.trainer import NotFinite, Trainer
+
+_IN_MEMORY = 20_000  # samples; larger sets are read from their file each epoch
+_SAVE_EVERY = 20.0  # wall seconds
+
+
+class TrainingStopped(SurrogatesWarning):
+    """A training ended before its plan said so; the best weights until then were kept."""
+
+
+def fit(
+    task: Any,
+    train: Any,
+    valid: Any = (),
+    *,
+    plan: Plan | None = None,
+    hooks: Sequence[Hook] = (),
+    seed: int = 0,
+    directory: str | Path | None = None,
+) -> Fitted:
+    """Train `task` (in place) on `train`, keep the averaged weights that are best on `valid`, refit in closed form.
+
+    With `directory` the state is written there every 20 s and taken up again. Ctrl-C ends the training early with the
+    best weights so far; with `directory` it saves and passes the interrupt on. A loss that is not finite ends it too,
+    and the warning names the rows; within the first epoch it is an error.
+    Raises TrainingError for rows that are in both sets, an empty training set, or another training in `directory`.
+    """
+    plan = plan or Plan()
+    _check(train, valid)
+    device = _device(plan.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        task.to(device=device, dtype=torch.float64 if plan.dtype == "float64" else torch.float32)
+        task.prepare(train)
+        task.train()
+        trainer = Trainer(task, _in_memory(train), _in_memory(valid), plan, seed)
+        timings = _run(trainer, plan, hooks, directory, {"plan": asdict(plan), "seed": seed, **_hashes(train, valid)})
+        trainer.keep_best()
+        task.eval()
+        task.refit(train)
+    progress = trainer.progress
+    facts = provenance(task, train, plan, seed) | {"steps": progress.step, "stopped": progress.stopped}
+    return Fitted(
+        (task,), facts, tuple(progress.history), train_rows=row_digests(train), timings=timings, train_data=train
+    )
+
+
+def _run(
+    trainer: Trainer, plan: Plan, hooks: Sequence[Hook], directory: str | Path | None, identity: dict[str, Any]
+) -> dict[str, float]:
+    path = None if directory is None else Path(directory) / resume.FILE
+    if path is not None:
+        resume.restore(path, trainer, identity)
+    clock, budget = Clock(trainer.device, trainer.progress.elapsed), Budget(plan, trainer.steps_per_epoch)
+    saved = time.monotonic()
+    try:
+        while _unfinished(trainer, budget, clock):
+            _advance(trainer, plan, budget, clock, hooks)
+            if path is not None and time.monotonic() - saved > _SAVE_EVERY:
+                trainer.progress.elapsed = clock.elapsed()
+                resume.save(path, trainer, identity)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if path is not None:
+            trainer.progress.elapsed = clock.elapsed()
+            resume.save(path, trainer, identity)
+            raise
+        _stop(trainer, "it was interrupted")
+    except NotFinite:
+        _break_down(trainer)
+    if path is not None:
+        trainer.progress.elapsed = clock.elapsed()
+        resume.save(path, trainer, identity)
+    return {"seconds": clock.elapsed(), "steps": trainer.progress.step}
+
+
+def _unfinished(trainer: Trainer, budget: Budget, clock: Clock) -> bool:
+    progress = trainer.progress
+    return progress.stopped is None and budget.fraction(progress.step, clock.elapsed()) < 1
+
+
+def _advance(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, hooks: Sequence[Hook]) -> None:
+    """One step, and a validation when its time has come."""
+    progress = trainer.progress
+    loss, parts, lr = trainer.step(budget.fraction(progress.step, clock.elapsed()))
+    fraction = budget.fraction(progress.step, clock.elapsed())
+    if fraction >= (progress.validations + 1) / plan.validations or fraction >= 1:
+        _validate(trainer, plan, budget, clock, fraction)
+    elapsed = clock.elapsed()
+    state = State(
+        step=progress.step,
+        epoch=(progress.step - 1) // trainer.steps_per_epoch + 1,
+        fraction=fraction,
+        loss=loss,
+        parts=parts,
+        valid=progress.valid,
+        best=progress.best,
+        lr=lr,
+        rate=progress.step * plan.batch_size / max(elapsed, 1e-9),
+        elapsed=elapsed,
+        remaining=budget.remaining(progress.step, elapsed),
+    )
+    for hook in hooks:
+        hook(state)
+
+
+def _validate(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, fraction: float) -> None:
+    progress, begin = trainer.progress, clock.elapsed()
+    progress.validations = max(progress.validations + 1, int(fraction * plan.validations))
+    value = trainer.validate()
+    if value is None:
+        return
+    if budget.seconds is not None:
+        budget.reserve = min(2 * (clock.elapsed() - begin), 0.1 * budget.seconds)
+    progress.history.append({"epoch": progress.step / trainer.steps_per_epoch, "step": progress.step, "valid": value})
+    if plan.patience is not None and progress.since_best >= plan.patience:
+        progress.stopped = f"no better validation loss in {plan.patience} validations"
+
+
+def _break_down(trainer: Trainer) -> None:
+    rows = trainer.culprits()
+    where = f"of training rows {rows}" if rows else f"of the batch {trainer.rows()} (each row alone is finite)"
+    reason = f"the loss or gradient {where} was not finite at step {trainer.progress.step + 1}"
+    if not trainer.best:
+        raise TrainingError(f"{reason}; look at these structures and labels, or train with a smaller lr")
+    _stop(trainer, reason)
+
+
+def _stop(trainer: Trainer, reason: str) -> None:
+    trainer.progress.stopped = reason
+    step = trainer.progress.step
+    warnings.warn(
+        f"training ended after {step} steps: {reason}; the best weights were kept", TrainingStopped, stacklevel=5
+    )
+
+
+def _check(train: Any, valid: Any) -> None:
+    if len(train) == 0:
+        raise TrainingError("the training set is empty; give at least one sample")
+    if hasattr(train, "row_hashes") and hasattr(valid, "row_hashes"):
+        seen = set(train.row_hashes())
+        shared = [row for row, name in enumerate(valid.row_hashes()) if name in seen]
+        if shared:
+            raise TrainingError(
+                f"{len(shared)} validation rows ({shared[:5]}...) are training rows too; split the data with data.split"
+            )
+
+
+def _hashes(train: Any, valid: Any) -> dict[str, Any]:
+    return {"train": getattr(train, "hash", len(train)), "valid": getattr(valid, "hash", len(valid))}
+
+
+def _in_memory(data: Any) -> Any:
+    return [data[i] for i in range(len(data))] if len(data) <= _IN_MEMORY else data
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise TrainingError(f"device={name!r} is unknown; write auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(f"device={name!r}, but this torch sees no GPU; use device='cpu' or 'auto'")
+    return device

@@ -1,0 +1,219 @@
+"""What training gives: a task that predicts, where it came from, and how far to trust it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surrogates import uncertainty
+from surrogates.evaluation.metrics import with_spread
+from surrogates.physics.errors import TrainingError
+from surrogates.training.plan import Plan
+
+_PACKAGES = ("torch", "e3nn", "ase", "numpy", "vesin")
+
+
+class Spread(Protocol):
+    """A calibrated surrogate: what `surrogates.uncertainty.calibrate(members, train, calibration)` returns.
+
+    `state()` gives the tensors and the JSON from which `surrogates.uncertainty.restore(members, tensors, json)` builds
+    it again. `domain` is its detector of inputs unlike the training data, or None.
+    """
+
+    domain: Any
+
+    def predict(self, atoms: Any, *, stress: bool = False, spread: bool = False) -> Any: ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One trained task, or several members of an ensemble; a Surrogate.
+
+    Args:
+        members: the trained tasks.
+        provenance: data hash, seeds, plan, steps made, package versions, papers: plain JSON.
+        history: rows by epoch and by validation: step, lr, mean loss and its unweighted parts, `valid`; `member` too
+            when there are several.
+        spread: the calibrated spread, None until `calibrate`.
+        scores: results of evaluations worth keeping in the file, by name: plain JSON.
+        train_rows: first 8 bytes of each training row's hash, so that test rows among them are found.
+        timings: seconds and steps of the training just done; not written to files.
+        train_data: the training set just used, which `calibrate` needs; not written to files.
+    """
+
+    members: tuple[Any, ...]
+    provenance: dict[str, Any]
+    history: tuple[dict[str, float], ...] = ()
+    spread: Spread | None = None
+    scores: dict[str, Any] = field(default_factory=dict)
+    train_rows: Tensor | None = field(default=None, repr=False)
+    timings: dict[str, float] = field(default_factory=dict, compare=False)
+    train_data: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def task(self) -> Any:
+        """The trained task, or an Ensemble of the members."""
+        return self.members[0] if len(self.members) == 1 else uncertainty.Ensemble(self.members)
+
+    @property
+    def domain(self) -> Any:
+        """Detector of inputs unlike the training data, None until `calibrate`."""
+        return None if self.spread is None else self.spread.domain
+
+    @property
+    def r_max(self) -> float:
+        """Longest cutoff of the members, Å."""
+        return max(float(member.r_max) for member in self.members)
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that the model knows, () for any."""
+        return tuple(self.members[0].elements)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.members[0].parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        return next(self.members[0].parameters()).dtype
+
+    def predict(self, atoms: Any, *, stress: bool = False, spread: bool = False) -> Any:
+        """What the task says of a batch; `spread` adds calibrated standard deviations, None before `calibrate`."""
+        if self.spread is not None:
+            return self.spread.predict(atoms, stress=stress, spread=spread)
+        return self.task.predict(atoms, stress=stress)
+
+    def hessian(self, atoms: Any) -> Tensor:
+        """Second derivatives of the energy, (3N, 3N) in eV/Å^2."""
+        return self.task.hessian(atoms)
+
+    def evaluate(self, data: Any) -> Any:
+        """Scores on held-out data, with coverage of the spread when there is one."""
+
+        def predict(atoms: Any, *, stress: bool = False) -> Any:
+            return self.predict(atoms, stress=stress, spread=self.spread is not None)
+
+        return with_spread(self.members[0].evaluate(data, predict=predict))
+
+    def calibrate(self, calibration: Any, train: Any = None) -> Fitted:
+        """The same surrogate with a spread calibrated on data that training has not seen.
+
+        `train` is needed after loading from a file only. Raises TrainingError for rows that were trained on.
+        """
+        shared = self.seen(calibration)
+        if shared:
+            raise TrainingError(
+                f"{len(shared)} calibration rows ({shared[:5]}...) were trained on, so their errors say nothing; "
+                "calibrate on a part of the data kept apart"
+            )
+        data = self.train_data if train is None else train
+        return replace(self, spread=uncertainty.calibrate(self.members, data, calibration))
+
+    def seen(self, data: Any) -> list[int]:
+        """Rows of `data` that are among the training rows."""
+        if self.train_rows is None or not hasattr(data, "row_hashes"):
+            return []
+        known = {bytes(row) for row in self.train_rows.numpy()}
+        return [i for i, row in enumerate(_digests(data)) if bytes(row) in known]
+
+    def save(self, path: str | Path) -> Path:
+        """Write one checkpoint file, atomically; returns its path."""
+        from surrogates.training.checkpoint import save
+
+        return save(self, path)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Fitted:
+        """The same surrogate elsewhere or in another precision; the members are moved in place."""
+        for member in self.members:
+            member.to(device=device, dtype=dtype)
+        if self.spread is None:
+            return self
+        tensors, plain = self.spread.state()
+        return replace(self, spread=uncertainty.restore(self.members, tensors, plain))
+
+
+def combine(members: Sequence[Fitted]) -> Fitted:
+    """An ensemble of surrogates that were trained on the same data from different seeds."""
+    first = members[0]
+    hashes = {m.provenance["data"]["hash"] for m in members}
+    if len(hashes) > 1:
+        raise TrainingError("the members were trained on different data; an ensemble's members share theirs")
+    history = [{"member": k, **row} for k, m in enumerate(members) for row in m.history]
+    seeds = [seed for m in members for seed in m.provenance["seeds"]]
+    facts = first.provenance | {
+        "seeds": seeds,
+        "steps": [m.provenance["steps"] for m in members],
+        "stopped": next((m.provenance["stopped"] for m in members if m.provenance["stopped"]), None),
+    }
+    timings = {"seconds": sum(m.timings.get("seconds", 0.0) for m in members)}
+    return replace(
+        first,
+        members=tuple(task for m in members for task in m.members),
+        provenance=facts,
+        history=tuple(history),
+        spread=None,
+        timings=timings,
+    )
+
+
+def provenance(task: Any, train: Any, plan: Plan, seed: int) -> dict[str, Any]:
+    """Where a training came from, as JSON."""
+    data = {"hash": getattr(train, "hash", None), "rows": len(train)}
+    settings = {**asdict(plan), "weights": dict(plan.weights)}
+    return {"data": data, "seeds": [seed], "plan": settings, "versions": versions(), "papers": papers(task)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of those that decide its numbers."""
+    from surrogates import __version__
+
+    found = {"python": sys.version.split()[0], "surrogates": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def papers(task: Any) -> list[str]:
+    """First docstring lines of the modules that the task's parts are defined in: the papers' titles."""
+    lines = {}
+    for module in task.modules():
+        name = type(module).__module__
+        if name.startswith("surrogates.") and ".blocks." not in name and ".tasks." not in name:
+            lines[name] = (inspect.getdoc(sys.modules[name]) or name).split("\n")[0]
+    return list(lines.values())
+
+
+def row_digests(data: Any) -> Tensor | None:
+    """First 8 bytes of each row's hash, (rows, 8) uint8; None for data without row hashes."""
+    return torch.from_numpy(_digests(data)) if hasattr(data, "row_hashes") else None
+
+
+def _digests(data: Any) -> np.ndarray:
+    rows = [bytes.fromhex(name)[:8] for name in data.row_hashes()]
+    return np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 8).copy()
+
+
+def plain(value: Any) -> Any:
+    """Mappings and sequences as plain dicts and lists, for JSON."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value

@@ -1,0 +1,151 @@
+"""Gradient descent step by step, in any domain: only the Task protocol is used here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from surrogates.training.budget import learning_rate
+from surrogates.training.ema import Average
+from surrogates.training.plan import Plan
+
+
+@dataclass
+class Progress:
+    """The plain numbers of a training that a resume needs; JSON-able."""
+
+    step: int = 0
+    elapsed: float = 0.0
+    validations: int = 0
+    since_best: int = 0
+    since_halving: int = 0
+    halvings: int = 0
+    best: float | None = None
+    valid: float | None = None
+    stopped: str | None = None
+    sums: dict[str, float] = field(default_factory=dict)  # over the steps of the running epoch
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class NotFinite(ArithmeticError):
+    """The loss or the gradient of a step is not finite; the weights are those before the step."""
+
+
+class Trainer:
+    """A task, its optimiser and its averaged weights.
+
+    Args:
+        task: a Task; trained in place. train, valid: data sets. plan: settings. seed: of the order of samples.
+    """
+
+    def __init__(self, task: Any, train: Sequence[Any], valid: Sequence[Any], plan: Plan, seed: int) -> None:
+        self.task, self.plan, self.progress = task, plan, Progress()
+        self._train, self._valid, self._seed = train, valid, seed
+        self.device = next(task.parameters()).device
+        self.optimizer = _optimizer(task, plan)
+        self.average = Average(task, plan.ema)
+        self.best: dict[str, Tensor] = {}
+        self.steps_per_epoch = max(1, math.ceil(len(train) / plan.batch_size))
+        self._order: tuple[int, list[int]] = (-1, [])
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs made."""
+        return self.progress.step // self.steps_per_epoch
+
+    def rows(self) -> list[int]:
+        """The training rows of the next step: a new order each epoch, a function of the seed and the epoch only."""
+        if self._order[0] != self.epoch:
+            generator = torch.Generator().manual_seed((self._seed << 32) + self.epoch)
+            self._order = (self.epoch, torch.randperm(len(self._train), generator=generator).tolist())
+        begin = (self.progress.step % self.steps_per_epoch) * self.plan.batch_size
+        return self._order[1][begin : begin + self.plan.batch_size]
+
+    def step(self, fraction: float) -> tuple[float, dict[str, float], float]:
+        """One step at this share of the budget: loss, parts, learning rate. Raises NotFinite, weights untouched."""
+        lr = learning_rate(self.plan, fraction, self.progress.halvings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, parts = self.loss(self.rows())
+        if loss.requires_grad:
+            loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.task.parameters(), self.plan.clip or math.inf)
+        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+            raise NotFinite
+        self.optimizer.step()
+        self.average.update()
+        return loss.item(), self._record(loss.item(), parts, lr), lr
+
+    def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of some training rows at the present weights."""
+        return self._loss([self._train[i] for i in rows])
+
+    def validate(self) -> float | None:
+        """Validation loss of the averaged weights; they are kept if it is the lowest so far. None without data."""
+        if not len(self._valid):
+            return None
+        progress = self.progress
+        self.task.eval()
+        with self.average.applied(), torch.no_grad():
+            sums = [(len(c), self._loss(c)[0].item()) for c in _chunks(self._valid, max(32, self.plan.batch_size))]
+        self.task.train()
+        progress.valid = sum(n * x for n, x in sums) / len(self._valid)
+        progress.since_best += 1
+        progress.since_halving += 1
+        if math.isfinite(progress.valid) and (progress.best is None or progress.valid < progress.best):
+            progress.best, progress.since_best, progress.since_halving = progress.valid, 0, 0
+            self.best = {name: w.clone() for name, w in self.average.weights.items()}
+        if self.plan.schedule == "plateau" and progress.since_halving >= self.plan.plateau_patience:
+            progress.halvings, progress.since_halving = progress.halvings + 1, 0
+        return progress.valid
+
+    def keep_best(self) -> None:
+        """Give the task the best averaged weights, or the last ones when nothing was validated."""
+        self.average.set(self.best or self.average.weights)
+
+    def culprits(self) -> list[int]:
+        """Rows of the next step whose own loss or gradient is not finite, each looked at alone."""
+        return [row for row in self.rows() if not self._is_finite(row)]
+
+    def _is_finite(self, row: int) -> bool:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, _ = self.loss([row])
+        if not math.isfinite(loss.item()):
+            return False
+        if loss.requires_grad:
+            loss.backward()
+        return all(bool(p.grad.isfinite().all()) for p in self.task.parameters() if p.grad is not None)
+
+    def _loss(self, samples: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = self.task.collate(samples).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.dtype == "bfloat16"):
+            return self.task.loss(batch, self.plan.weights)
+
+    def _record(self, loss: float, parts: dict[str, Tensor], lr: float) -> dict[str, float]:
+        progress, values = self.progress, {name: part.item() for name, part in parts.items()}
+        for name, value in {"loss": loss, **values}.items():
+            progress.sums[name] = progress.sums.get(name, 0.0) + value
+        progress.step += 1
+        if progress.step % self.steps_per_epoch == 0:
+            means = {name: total / self.steps_per_epoch for name, total in progress.sums.items()}
+            progress.history.append({"epoch": self.epoch, "step": progress.step, "lr": lr, **means})
+            progress.sums = {}
+        return values
+
+
+def _optimizer(task: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    trained = [p for p in task.parameters() if p.requires_grad]
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(trained, lr=plan.lr, weight_decay=plan.weight_decay)
+    return torch.optim.Adam(trained, lr=plan.lr, weight_decay=plan.weight_decay, amsgrad=True)
+
+
+def _chunks(data: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    for begin in range(0, len(data), size):
+        yield [data[i] for i in range(begin, min(begin + size, len(data)))]
