@@ -34,6 +34,8 @@ class ElementIndex(nn.Module):
         elements: ascending atomic numbers.
     """
 
+    table: Tensor
+
     def __init__(self, elements: tuple[int, ...]) -> None:
         super().__init__()
         table = torch.full((LARGEST + 1,), -1)

@@ -110,6 +110,8 @@ class ZBL(nn.Module):
         start: where switching starts, as a fraction of each pair's cutoff.
     """
 
+    radii: Tensor
+
     def __init__(
         self, *, r_max: float | None = None, elements: tuple[int | str, ...] | list[int | str] = (), start: float = 0.5
     ) -> None:
@@ -177,11 +179,11 @@ def _elements(*values: Values) -> tuple[int, ...]:
 
 def _table(values: Values, elements: tuple[int, ...], name: str, mix: Callable[[float, float], float]) -> Tensor:
     """Scalar, or symmetric (elements, elements) table of a parameter; every entry must be positive."""
-    given = values if isinstance(values, Mapping) else {chemical_symbols[z]: values for z in elements}
-    if not all(v > 0 for v in (given.values() if elements else [values])):
+    given = dict(values) if isinstance(values, Mapping) else {chemical_symbols[z]: values for z in (*elements, 0)}
+    if not all(v > 0 for v in given.values()):
         raise DomainError(f"{name}={values!r} must be positive; a pair potential has no minimum otherwise")
     if not elements:
-        return torch.tensor(float(values), dtype=torch.float64)  # type: ignore[arg-type]
+        return torch.tensor(float(given[chemical_symbols[0]]), dtype=torch.float64)
     own = [given[chemical_symbols[z]] for z in elements]
     table = torch.tensor([[mix(a, b) for b in own] for a in own], dtype=torch.float64)
     for key, value in given.items():

@@ -28,7 +28,7 @@ class Sum(nn.Module):
         self.baseline = baseline.requires_grad_(False)  # type: ignore[attr-defined]
         self.r_max = max(baseline.r_max, model.r_max)
         self.elements = _common(baseline.elements, model.elements)
-        self.arguments = {"baseline": _described(baseline), "model": _described(model)}
+        self.arguments = {"baseline": baseline, "model": model}
 
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, eV."""
@@ -50,8 +50,3 @@ def _common(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
     if not both:
         raise DomainError(f"the baseline knows elements {first}, the model {second}; a sum needs a common one")
     return both
-
-
-def _described(potential: Potential) -> dict:
-    kind = type(potential)
-    return {"use": f"{kind.__module__}:{kind.__qualname__}", **getattr(potential, "arguments", {})}
