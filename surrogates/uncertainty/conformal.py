@@ -1,0 +1,118 @@
+"""Calibrated spread: split-conformal bands of a width that follows the expected error.
+
+Papers: Distribution-Free Predictive Inference for Regression (arXiv:1604.04173), section 5.2, locally weighted bands;
+Distribution-free inference with hierarchical data (arXiv:2306.06342), for atoms that come in frames.
+
+The calibration part is cut into blocks of consecutive structures, every other one for each of two purposes. One half
+fits how the size of the error follows from signs of trouble (`error_scale`), the other gives the factor q by which
+that expected size must be multiplied to hold `level` of the errors, counted by whole frames. Half-width of a band:
+
+    forces: |dF_i| <= q_F s_i for the norm of atom i's error, eV/Å;   energy: |dE| <= q_E s, eV.
+
+A random atom of a new frame is inside with probability >= `level` if frames are exchangeable with the calibration's.
+Frames of one trajectory are correlated, which leaves the mean coverage alone but widens its scatter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.blocks.quantile import group_quantile, least_groups
+from surrogates.evaluation.coverage import LEVEL
+from surrogates.physics.errors import DomainError
+from surrogates.tasks.energy import batches
+from surrogates.uncertainty.domain import Domain
+from surrogates.uncertainty.error_scale import fit_error_scale
+from surrogates.uncertainty.last_layer import fit_last_layer, has_features
+from surrogates.uncertainty.signals import Signals
+from surrogates.uncertainty.spread import Band, Spread
+
+BLOCKS = 20  # pieces of the calibration part, alternately used
+POSTERIOR_FRAMES = 64  # training structures that the last layer's posterior is learnt from
+
+
+def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVEL) -> Spread:
+    """Learn how far `members` (one task, several, or an Ensemble) may be trusted.
+
+    `train` is what they learnt from (neighbourhoods and the last layer's posterior need it), `calibration` is data of
+    the same kind that they have not seen. Raises DomainError when there is too little of either.
+    """
+    members = tuple(members) if isinstance(members, list | tuple) else tuple(getattr(members, "members", (members,)))
+    _check(train, calibration, level)
+    domain = Domain.fit(members[0], train, calibration)
+    last = None
+    if len(members) == 1 and has_features(members[0]):
+        some = [train[i] for i in range(0, len(train), max(1, len(train) // POSTERIOR_FRAMES))]
+        last = fit_last_layer(members[0], batches(members[0], some))
+    spread = Spread(members, Signals(domain.environments, last), None, None, domain, level)
+    spread = replace(spread, forces=_band(_force_table(spread, calibration), len(domain.environments.elements), level))
+    return replace(spread, energy=_band(_energy_table(spread, calibration), 1, level))
+
+
+def learning_part(frames: int) -> Tensor:
+    """Which of `frames` consecutive frames (frames,) fit the error's size; the others give the quantile."""
+    blocks = max(2, min(BLOCKS, frames // 4))
+    return torch.arange(frames) * blocks // frames % 2 == 0
+
+
+Table = tuple[Tensor, Tensor, Tensor, Tensor]  # signals (n, signals), class (n,), error (n,), frame (n,)
+
+
+def _band(table: Table | None, classes: int, level: float) -> Band | None:
+    """Fit the expected error on one part of the frames, its conformal factor on the other."""
+    if table is None:
+        return None
+    signals, kind, error, frame = table
+    present = torch.unique(frame, return_inverse=True)[1]
+    learn = learning_part(int(present.max()) + 1)[present]
+    scale = fit_error_scale(signals[learn], kind[learn], error[learn], classes=classes)
+    rest = ~learn
+    return Band(scale, group_quantile(error[rest] / scale(signals[rest], kind[rest]), frame[rest], level))
+
+
+def _force_table(spread: Spread, calibration: Any) -> Table | None:
+    parts, first = [], 0
+    for batch in batches(spread.members[0], calibration):
+        atoms, labels = batch.atoms, batch.labels
+        if labels.forces is not None:
+            results = [member.predict(atoms) for member in spread.members]
+            rows, kind = spread.atom_rows(results, atoms)
+            mean = torch.stack([r.forces for r in results]).mean(dim=0)
+            parts.append((rows, kind, (mean - labels.forces).norm(dim=1).double(), atoms.structure + first))
+        first += atoms.n_structures
+    return _joined(parts)
+
+
+def _energy_table(spread: Spread, calibration: Any) -> Table | None:
+    parts, first = [], 0
+    for batch in batches(spread.members[0], calibration):
+        atoms, labels = batch.atoms, batch.labels
+        if labels.energy is not None and spread.forces is not None:
+            results = [member.predict(atoms) for member in spread.members]
+            rows, kind = spread.structure_rows(results, atoms, spread.forces.scale(*spread.atom_rows(results, atoms)))
+            mean = torch.stack([r.energy.double() for r in results]).mean(dim=0)
+            frame = torch.arange(atoms.n_structures) + first
+            parts.append((rows, kind, (mean - labels.energy).abs().double(), frame))
+        first += atoms.n_structures
+    return _joined(parts)
+
+
+def _joined(parts: list[Table]) -> Table | None:
+    if not parts:
+        return None
+    signals, kind, error, frame = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+    return signals, kind, error, frame
+
+
+def _check(train: Any, calibration: Any, level: float) -> None:
+    if train is None or len(train) == 0:
+        raise DomainError("calibration needs the training data too (what is usual?); give it as train=")
+    needed = 2 * least_groups(level) + 2
+    if len(calibration) < needed:
+        raise DomainError(
+            f"{len(calibration)} calibration structures cannot support a {100 * level:g} % band; give at least {needed}"
+        )
