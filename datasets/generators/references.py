@@ -115,7 +115,7 @@ def parse_reference(spec: Mapping[str, Any] | Reference, *, trust: Iterable[str]
     for name in given:
         if name in REFUSED:
             raise TrustError(
-                f"reference {use} was given {name}: {given[name]!r}; a file may not set it, since it names programs "
+                f"reference {use} was given {name!r}: {given[name]!r}; a file may not set it, since it names programs "
                 "or files to write. Leave it out; executables come from the site configuration"
             )
     if use in ALLOWED:
@@ -165,7 +165,7 @@ def _value(use: str, name: str, argument: Argument, given: Mapping[str, Any]) ->
     if value is None and argument.optional:
         return None
     if not _fits(argument, value):
-        raise DomainError(f"reference {use}: {name} was given as {value!r}; it takes {_domain(argument)}")
+        raise DomainError(f"reference {use}: {name!r} was given as {value!r}; it takes {_domain(argument)}")
     return float(value) if argument.kind == "number" else value
 
 
