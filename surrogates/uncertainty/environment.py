@@ -24,7 +24,8 @@ SHRINK = 1e-3  # of the mean variance, added to every direction so that a frozen
 def neighbour_density(atoms: AtomsBatch, elements: tuple[int, ...], r_max: float) -> Float[Tensor, "atoms n"]:
     """sum_j exp(-(r_ij - mu_k)^2 / 2 w^2) f_c(r_ij) over neighbours j of each element, for shells mu_k up to r_max.
 
-    n = (len(elements) + 1) SHELLS; the last block is for neighbours of any other element. Edges may be longer than r_max.
+    n = (len(elements) + 1) SHELLS; the last block is for neighbours of any other element.
+    Edges may be longer than r_max.
     """
     receiver, sender = atoms.edges
     r = atoms.vectors().norm(dim=1)
@@ -74,7 +75,7 @@ class Environments:
         return out
 
     def around(self, atoms: AtomsBatch, value: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms"]:
-        """Mean of `value` over each atom and its neighbours, weighted by the cutoff function (1 for the atom itself)."""
+        """Mean of `value` over each atom and its neighbours, weighted by the cutoff function (the atom by 1)."""
         atoms = atoms if atoms.r_max >= self.r_max else atoms.with_edges(self.r_max)
         receiver, sender = atoms.edges
         weight = cosine_cutoff(atoms.vectors().norm(dim=1), self.r_max).to(value)

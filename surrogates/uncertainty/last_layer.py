@@ -23,7 +23,6 @@ from torch import Tensor
 
 from surrogates.datasets.batch import AtomsBatch, LabelledAtoms
 from surrogates.physics.errors import DomainError
-from surrogates.tasks.energy import total
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class Spread:
         level: what the bands hold, 0.9 unless told otherwise.
 
     `forces_std` (atoms, 3), eV/Å: the same for the three components of an atom, that of the isotropic Gaussian whose
-    ball of probability `level` has the band's radius (norm of the error <= 2.50 std at 0.9). `energy_std` (structures,),
-    eV: band = 1.64 std at 0.9. `surrogates.evaluation.coverage` has the way back from std to band.
+    ball of probability `level` has the band's radius (norm of the error <= 2.50 std at 0.9). `energy_std`
+    (structures,), eV: band = 1.64 std at 0.9. `surrogates.evaluation.coverage` has the way back from std to band.
     """
 
     members: tuple[Any, ...]

@@ -1,0 +1,97 @@
+"""Calibrated bands: they cover, they follow the errors, they are invariant, they survive the checkpoint."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from linear_density import LinearDensity, label, molecules
+from scipy.spatial.transform import Rotation
+
+from surrogates.evaluation.coverage import spread_scores
+from surrogates.physics.errors import DomainError
+from surrogates.tasks.energy import EnergyForces
+from surrogates.uncertainty import Ensemble, calibrate, restore
+
+
+@pytest.fixture(scope="module")
+def road():
+    """(train, calibration, test): labels whose noise grows with the stretch of one bond, and the true task."""
+    truth = EnergyForces(LinearDensity(seed=5)).double()
+    parts = [label(molecules(n, seed=k), truth, seed=k, noise=0.02, wild=8.0) for k, n in enumerate((60, 400, 400))]
+    return truth, *parts
+
+
+def scores(spread, data):
+    batch = spread.members[0].collate(data)
+    found = spread.predict(batch.atoms, spread=True)
+    rows = {n: getattr(found, n).numpy() for n in ("energy", "forces", "energy_std", "forces_std")}
+    labels = {"energy_reference": batch.labels.energy.numpy(), "forces_reference": batch.labels.forces.numpy()}
+    return spread_scores(rows | labels | {"sizes": np.full(len(data), 5)})
+
+
+def test_bands_cover_new_frames_and_follow_their_errors(road):
+    truth, train, calibration, test = road
+    found = scores(calibrate(truth, train, calibration), test)
+    assert 0.86 <= found.forces.coverage <= 0.94
+    assert 0.86 <= found.energy.coverage <= 0.95
+    assert min(found.forces.terciles) > 0.8
+    assert found.forces.rank_correlation > 0.3
+    assert found.forces.informative
+
+
+def test_an_ensemble_is_calibrated_too(road):
+    truth, train, calibration, test = road
+    members = [EnergyForces(LinearDensity(seed=5)).double() for _ in range(2)]
+    for sign, member in zip((1, -1), members, strict=True):
+        member.model.last_layer.weight.data *= 1 + sign * 0.02
+    spread = calibrate(members, train, calibration)
+    assert 0.85 <= scores(spread, test).forces.coverage <= 0.95
+    assert calibrate(Ensemble(members), train, calibration).forces.factor == spread.forces.factor
+    atoms = truth.collate(test[:3]).atoms
+    torch.testing.assert_close(spread.predict(atoms).forces, Ensemble(members).predict(atoms).forces)
+    assert spread.predict(atoms).forces_std is None
+
+
+def test_the_spread_is_invariant_under_rotation(road):
+    truth, train, calibration, test = road
+    spread = calibrate(truth, train, calibration)
+    turn = Rotation.random(random_state=1).as_matrix()
+    turned = [replace(s, positions=s.positions @ turn.T) for s in test[:5]]
+    before, after = (spread.predict(truth.collate(d).atoms, spread=True) for d in (test[:5], turned))
+    torch.testing.assert_close(after.forces_std.norm(dim=1), before.forces_std.norm(dim=1), rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(after.energy_std, before.energy_std, rtol=1e-8, atol=1e-12)
+    assert (before.forces_std > 0).all()
+
+
+def test_state_goes_through_json_and_back_to_the_bit(road):
+    truth, train, calibration, test = road
+    spread = calibrate(truth, train, calibration)
+    tensors, plain = spread.state()
+    assert all(isinstance(t, torch.Tensor) for t in tensors.values())
+    again = restore([truth], tensors, json.loads(json.dumps(plain, allow_nan=False)))
+    atoms = truth.collate(test[:5]).atoms
+    for name in ("energy", "forces", "energy_std", "forces_std"):
+        mine, other = (
+            getattr(again.predict(atoms, spread=True), name),
+            getattr(spread.predict(atoms, spread=True), name),
+        )
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)
+    assert again.domain.threshold == spread.domain.threshold
+
+
+def test_data_without_energies_still_calibrates_forces(road):
+    truth, train, calibration, test = road
+    spread = calibrate(truth, train, [replace(s, energy=None) for s in calibration])
+    found = spread.predict(truth.collate(test[:3]).atoms, spread=True)
+    assert found.energy_std is None
+    assert found.forces_std is not None
+
+
+def test_too_little_data_is_refused(road):
+    truth, train, calibration, _ = road
+    with pytest.raises(DomainError, match="give at least 20"):
+        calibrate(truth, train, calibration[:19])
+    with pytest.raises(DomainError, match="training data"):
+        calibrate(truth, None, calibration)
