@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from surrogates.datasets.batch import LabelledAtoms
+from surrogates.datasets.collate import collate
 from surrogates.evaluation.coverage import spread_scores
 from surrogates.interfaces import Surrogate
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
@@ -32,9 +33,7 @@ def with_spread(scores: Any) -> Any:
 
 
 def _batches(data: Any, r_max: float, atoms: int) -> Iterator[LabelledAtoms]:
-    from surrogates.datasets.collate import collate
-
-    chunk: list[Any] = []
+        chunk: list[Any] = []
     for i in range(len(data)):
         chunk.append(data[i])
         if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:

@@ -11,7 +11,14 @@ FLOORS = ["physics", "datasets", "surrogates", "workflows"]
 # Rooms of each floor from the lowest up; rooms that share a set never import each other.
 ROOMS = {
     "physics": [{"errors", "units"}, {"tensors"}, {"atoms", "fields", "meshes", "lattice"}, {"tensor_networks"}],
-    "datasets": [{"batch"}, {"sample"}, {"store", "split", "collate", "structures"}, {"adapters"}, {"read"}, {"generators"}],
+    "datasets": [
+        {"batch"},
+        {"sample"},
+        {"store", "split", "collate", "structures"},
+        {"adapters"},
+        {"read"},
+        {"generators"},
+    ],
     "surrogates": [
         {"interfaces", "kernels", "construct"},
         {"equivariance", "derivatives"},

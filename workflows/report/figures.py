@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
 _SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
@@ -172,7 +173,8 @@ def sticks(up: Sequence[float], down: Sequence[float] | None, *, xlabel: str, na
     if down is not None and len(down):
         axis.vlines(down, -1, 0, color=ORANGE, lw=1.2, label=names[1])
     axis.axhline(0, color=GREY, lw=0.7)
-    axis.set(xlabel=xlabel, yticks=[])
+    axis.set(xlabel=xlabel, yticks=[], ylim=(-1.1, 1.5))
+    axis.spines["left"].set_visible(False)
     axis.legend(loc="upper center", ncols=2)
     return canvas.svg()
 
@@ -184,5 +186,7 @@ def times(names: Sequence[str], seconds: Sequence[float], *, title: str) -> str:
     (axis,) = canvas.axes
     axis.barh(list(names), [1e3 * s for s in seconds], color=[_SHADES[k % 6] for k in range(len(names))])
     axis.set(xscale="log", xlabel="CPU ms a call", title=title)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.invert_yaxis()
     return canvas.svg()
