@@ -24,6 +24,7 @@ class Potential(Protocol):
     def __call__(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]: ...
 
 
+@runtime_checkable
 class Surrogate(Protocol):
     """Atoms -> physical result: what simulations, laws, the calculator and the report work on.
 
@@ -38,6 +39,7 @@ class Surrogate(Protocol):
     def predict(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> Any: ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """What `fit` needs, in every domain: an nn.Module that owns a model and knows its loss."""
 
