@@ -50,13 +50,13 @@ def _positive(default: float | None, meaning: str, unit: str = "") -> Argument:
 
 
 def _count(default: int, meaning: str, high: int) -> Argument:
-    return Argument("integer", default, meaning, low=1, high=high)
+    return Argument("integer", default, meaning, low=1.0, high=float(high))
 
 
 ELECTRONS = {
     "charge": Argument("integer", None, "total charge; the structure's own where not given", "e", optional=True),
     "multiplicity": Argument(
-        "integer", None, "spin multiplicity 2S + 1; the structure's own where not given", low=1, optional=True
+        "integer", None, "spin multiplicity 2S + 1; the structure's own where not given", low=1.0, optional=True
     ),
 }
 
@@ -102,7 +102,7 @@ _PYSCF = Allowed(
             "Gaussian basis",
             choices=_BASES,
         ),
-        "grid_level": Argument("integer", 3, "integration grid of DFT", low=0, high=9),
+        "grid_level": Argument("integer", 3, "integration grid of DFT", low=0.0, high=9.0),
         "conv_tol": _positive(1e-10, "self-consistency, in energy", "Hartree"),
         "max_iterations": _count(100, "self-consistent iterations before it counts as failed", 10_000),
     },

@@ -13,7 +13,6 @@ import numpy as np
 
 from surrogates.physics.errors import DomainError, MissingExtra
 
-
 _OVERSAMPLING = 4  # embeddings tried for each conformer asked for
 _SAME = 0.01  # kcal/mol; geometries this close in energy are one conformer or its mirror image
 
@@ -51,21 +50,22 @@ def _molecule(smiles: str) -> Any:
 
 def _embed(molecule: Any, count: int, seed: int) -> list[int]:
     from rdkit import rdBase
-    from rdkit.Chem import AllChem
+    from rdkit.Chem import rdDistGeom
 
-    settings = AllChem.ETKDGv3()
-    settings.randomSeed, settings.numThreads = 1 + seed % (2**31 - 1), 1  # seed 0 embeds the same geometry each time
+    settings: Any = rdDistGeom.ETKDGv3()
+    settings.randomSeed = 1 + seed % (2**31 - 1)  # seed 0 embeds the same geometry each time
+    settings.numThreads = 1
     with rdBase.BlockLogs():
-        return list(AllChem.EmbedMultipleConfs(molecule, count * (1 if count == 1 else _OVERSAMPLING), settings))
+        return list(rdDistGeom.EmbedMultipleConfs(molecule, count * (1 if count == 1 else _OVERSAMPLING), settings))
 
 
 def _distinct(molecule: Any, identifiers: list[int]) -> list[int]:
     """Relax each geometry by MMFF94 and keep one of each energy, lowest first; all of them without parameters."""
-    from rdkit.Chem import AllChem
+    from rdkit.Chem import rdForceFieldHelpers
 
-    if not AllChem.MMFFHasAllMoleculeParams(molecule):
+    if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
         return identifiers
-    outcome = AllChem.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=2000)
+    outcome = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=2000)
     energies = np.array([energy for _, energy in outcome])
     order = np.argsort(energies, kind="stable")
     fresh = np.diff(energies[order], prepend=-np.inf) > _SAME

@@ -7,6 +7,7 @@ and an interrupted run ends in the same bits.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from jaxtyping import Float
 
 from surrogates.datasets.generators.cache import Cache, digest
 from surrogates.datasets.generators.references import Reference
+from surrogates.datasets.generators.threads import OneThread
 from surrogates.physics.errors import SurrogatesError
 
 
@@ -51,10 +53,20 @@ class Referee:
         self.reference = reference
         self.cache = cache
         self.identity = reference.identity()
+        self._one_thread: OneThread | None = None
 
     def fresh(self, atoms: ase.Atoms) -> Any:
         """A new calculator for the charge and multiplicity of `atoms`."""
-        return self.reference.calculator(charge=atoms.info.get("charge"), multiplicity=atoms.info.get("multiplicity"))
+        calculator = self.reference.calculator(
+            charge=atoms.info.get("charge"), multiplicity=atoms.info.get("multiplicity")
+        )
+        if self._one_thread is None:
+            self._one_thread = OneThread()  # now that the calculator's libraries are loaded
+        return calculator
+
+    def one_thread(self) -> AbstractContextManager[None]:
+        """A block in which the reference computes in one thread; only after `fresh`."""
+        return nullcontext() if self._one_thread is None else self._one_thread()
 
     def key(self, atoms: ase.Atoms) -> str:
         """The cache key: method, library version and content of the structure."""
@@ -68,8 +80,10 @@ class Referee:
         key = self.key(atoms)
         if (known := self.cache.get(key)) is not None:
             return _restored(known)
+        calculator = self.fresh(atoms) if calculator is None else calculator
         try:
-            labels = calculate(atoms, self.fresh(atoms) if calculator is None else calculator)
+            with self.one_thread():
+                labels = calculate(atoms, calculator)
         except ReferenceFailure as failure:
             self.cache.put(key, {"failure": np.frombuffer(str(failure).encode(), np.uint8)})
             raise

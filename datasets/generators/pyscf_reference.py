@@ -6,7 +6,7 @@ ones otherwise. DFT forces include the response of the integration grid, so that
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -28,7 +28,7 @@ class PySCF(Calculator):
         charge, multiplicity: of the molecule.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "dipole"]
+    implemented_properties = ["energy", "free_energy", "forces", "dipole"]  # noqa: RUF012 (ASE declares it so)
 
     def __init__(
         self,
@@ -61,37 +61,37 @@ class PySCF(Calculator):
         super().calculate(atoms, properties, system_changes)
         if set(system_changes) - {"positions"}:
             self._density = None
-        field = self._converged(self._molecule())
+        field = self._converged(self._molecule(self.atoms))
         self._density = field.make_rdm1()
         total, gradient = self._total(field)
         self.results["energy"] = self.results["free_energy"] = float(total) * HARTREE
         self.results["forces"] = -np.asarray(gradient) * HARTREE / BOHR
         self.results["dipole"] = np.asarray(field.dip_moment(unit="Debye", verbose=0)) * DEBYE
 
-    def _molecule(self) -> Any:
+    def _molecule(self, atoms: Any) -> Any:
         try:
             from pyscf import gto
         except ImportError as error:
             raise MissingExtra("pyscf", "pyscf") from error
-        p = self.parameters
-        if self.atoms.pbc.any():
+        p: Any = self.parameters
+        if atoms.pbc.any():
             raise DomainError(
-                f"{self.atoms.symbols} is periodic; this reference treats molecules, so set pbc to false or name "
+                f"{atoms.symbols} is periodic; this reference treats molecules, so set pbc to false or name "
                 "another reference"
             )
-        electrons, unpaired = int(self.atoms.numbers.sum()) - p.charge, p.multiplicity - 1
+        electrons, unpaired = int(atoms.numbers.sum()) - p.charge, p.multiplicity - 1
         if electrons < unpaired or (electrons - unpaired) % 2:
             raise DomainError(
-                f"{self.atoms.symbols} with charge {p.charge} has {electrons} electrons, which multiplicity "
+                f"{atoms.symbols} with charge {p.charge} has {electrons} electrons, which multiplicity "
                 f"{p.multiplicity} does not fit; give {'an even' if electrons % 2 else 'an odd'} multiplicity"
             )
-        sites = [(int(z), tuple(map(float, x))) for z, x in zip(self.atoms.numbers, self.atoms.positions / BOHR)]
+        sites = [(int(z), tuple(map(float, x))) for z, x in zip(atoms.numbers, atoms.positions / BOHR, strict=True)]
         return gto.M(atom=sites, unit="Bohr", basis=p.basis, charge=p.charge, spin=unpaired, verbose=0)
 
     def _converged(self, molecule: Any) -> Any:
         from pyscf import dft, scf
 
-        p = self.parameters
+        p: Any = self.parameters
         restricted = p.multiplicity == 1
         if p.method == "DFT":
             field = (dft.RKS if restricted else dft.UKS)(molecule, xc=p.xc)
@@ -109,12 +109,13 @@ class PySCF(Calculator):
 
     def _total(self, field: Any) -> tuple[float, np.ndarray]:
         """Energy (Hartree) and its gradient (Hartree/Bohr)."""
-        if self.parameters.method == "MP2":
+        method = self.parameters["method"]
+        if method == "MP2":
             from pyscf import mp
 
             correlated = mp.MP2(field).run(verbose=0)
             return correlated.e_tot, correlated.nuc_grad_method().kernel()
         gradient = field.nuc_grad_method()
-        if self.parameters.method == "DFT":
+        if method == "DFT":
             gradient.grid_response = True
         return field.e_tot, gradient.kernel()

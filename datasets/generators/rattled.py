@@ -11,7 +11,7 @@ _ATTEMPTS = 100
 
 
 def rattled(
-    atoms: ase.Atoms, std: float, *, count: int = 1, strain: float = 0.0, seed: int | list[int] = 0
+    atoms: ase.Atoms, std: float | int, *, count: int = 1, strain: float | int = 0.0, seed: int | list[int] = 0
 ) -> list[ase.Atoms]:
     """`count` copies, each coordinate moved by a normal deviate of `std` Å, the cell strained by deviates of `strain`.
 
@@ -30,7 +30,9 @@ def rattled(
     return [_draw(atoms, std, strain, floor, generator) for _ in range(count)]
 
 
-def _draw(atoms: ase.Atoms, std: float, strain: float, floor: float, generator: np.random.Generator) -> ase.Atoms:
+def _draw(
+    atoms: ase.Atoms, std: float | int, strain: float | int, floor: float, generator: np.random.Generator
+) -> ase.Atoms:
     for _ in range(_ATTEMPTS):
         moved = atoms.copy()
         if strain > 0:

@@ -50,7 +50,7 @@ class Reference:
             version = "unknown"
         return json.dumps({**self.spec, "version": f"{package} {version}"}, sort_keys=True)
 
-    def electrons(self, charge: float | None, multiplicity: int | None) -> dict[str, int]:
+    def electrons(self, charge: float | int | None, multiplicity: int | None) -> dict[str, int]:
         """The charge and multiplicity to calculate with; DomainError where structure and specification contradict."""
         given = {"charge": charge, "multiplicity": multiplicity}
         neutral = {"charge": 0, "multiplicity": 1}
@@ -64,14 +64,14 @@ class Reference:
             return {}
         return {name: self._agreed(name, given[name], neutral[name]) for name in neutral}
 
-    def calculator(self, *, charge: float | None = None, multiplicity: int | None = None) -> Any:
+    def calculator(self, *, charge: float | int | None = None, multiplicity: int | None = None) -> Any:
         """A new ASE calculator, without history; MissingExtra when its package is not installed."""
         electrons = self.electrons(charge, multiplicity)
         fixed = {} if self.trusted else dict(self._entry().fixed)
         given = {k: v for k, v in self.arguments.items() if v is not None and k not in ELECTRONS}
         return self._load()(**given, **electrons, **fixed)
 
-    def _agreed(self, name: str, structure: float | None, neutral: int) -> int:
+    def _agreed(self, name: str, structure: float | int | None, neutral: int) -> int:
         stated = self.arguments.get(name)
         if stated is not None and structure is not None and structure != stated:
             raise DomainError(
@@ -97,7 +97,7 @@ class Reference:
             raise TrustError(f"reference {self.use!r}: {module} has no {name}; give module:Class") from error
 
 
-def parse_reference(spec: Mapping[str, Any] | Reference, *, trust: Iterable[str] = ()) -> Reference:
+def parse_reference(spec: Any, *, trust: Iterable[str] = ()) -> Reference:
     """Check a specification against the list and fill in its defaults; nothing is imported.
 
     `trust` holds further "module:Class" paths that the person who runs (never the file) allows.
@@ -129,9 +129,9 @@ def parse_reference(spec: Mapping[str, Any] | Reference, *, trust: Iterable[str]
 
 
 def make_reference(
-    spec: Mapping[str, Any] | Reference,
+    spec: Any,
     *,
-    charge: float | None = None,
+    charge: float | int | None = None,
     multiplicity: int | None = None,
     trust: Iterable[str] = (),
 ) -> Any:

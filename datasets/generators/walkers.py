@@ -48,12 +48,12 @@ class Walker:
         fmax: eV/Å to which the structure is relaxed on the reference before, so that no bad start heats the walker.
     """
 
-    temperature: float
+    temperature: float | int
     samples: int
-    timestep: float = 0.5
-    friction: float = 0.02
-    equilibration: float = 500.0
-    fmax: float = 0.05
+    timestep: float | int = 0.5
+    friction: float | int = 0.02
+    equilibration: float | int = 500.0
+    fmax: float | int = 0.05
 
     def __post_init__(self) -> None:
         for name in ("temperature", "samples", "timestep", "friction", "fmax"):
@@ -62,7 +62,7 @@ class Walker:
         if self.equilibration < 0:
             raise DomainError(f"a walker's equilibration was given as {self.equilibration} fs; it must not be negative")
 
-    def steps(self, duration: float) -> int:
+    def steps(self, duration: float | int) -> int:
         """Time steps in `duration` (fs), at least one; DomainError when it is no whole number of them."""
         steps = round(duration / self.timestep)
         if steps < 1 or abs(steps * self.timestep - duration) > 1e-6 * duration:
@@ -113,7 +113,7 @@ class Frame:
 _Move = Generator[Frame, None, State]
 
 
-def walk(start: ase.Atoms, referee: Referee, walker: Walker, *, spacing: float, seed: int) -> Iterator[Frame]:
+def walk(start: ase.Atoms, referee: Referee, walker: Walker, *, spacing: float | int, seed: int) -> Iterator[Frame]:
     """Yield `walker.samples` labelled frames of one trajectory, and a frame with `failure` for each failed attempt.
 
     After a failure the walker returns to its last sample and goes on with new momenta. `spacing` is in fs.
@@ -193,7 +193,8 @@ class _Trajectory:
             rng=generator,
             **_FREE,
         )
-        dynamics.run(steps)
+        with self.referee.one_thread():
+            dynamics.run(steps)
         self.calculator = None
         if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.get_momenta()).all()):
             raise DivergedError(f"the walker at {self.walker.temperature:g} K ran away to infinity")
@@ -201,7 +202,8 @@ class _Trajectory:
 
     def _relax(self, state: State) -> State:
         atoms = self._driven(state)
-        LBFGS(atoms, logfile=os.devnull).run(fmax=self.walker.fmax, steps=500)
+        with self.referee.one_thread():
+            LBFGS(atoms, logfile=os.devnull).run(fmax=self.walker.fmax, steps=500)
         return replace(state, positions=atoms.positions.copy())
 
     def _thermalise(self, state: State) -> State:
@@ -230,7 +232,7 @@ def _identity(start: ase.Atoms, referee: Referee, walker: Walker) -> str:
     return digest(json.dumps(settings), referee.identity, ase.__version__, fixed, masses, *contents(start))
 
 
-def _durations(total: float, piece: float) -> Iterator[float]:
+def _durations(total: float | int, piece: float | int) -> Iterator[float]:
     """`total` fs in pieces of at most `piece` fs, so that little is lost when a walker is killed."""
     while total > 1e-9:
         yield min(piece, total)
