@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from surrogates.physics.errors import DomainError
 DECIMALS = 4
 
 
+@runtime_checkable
 class Hashed(Protocol):
     """A data set that names its rows by content."""
 

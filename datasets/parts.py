@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from surrogates.datasets.flat import Arrays, pack, unpack
 from surrogates.datasets.sample import Sample
@@ -15,6 +15,7 @@ from surrogates.datasets.shard import read_shard
 SHARDS_IN_MEMORY = 64
 
 
+@runtime_checkable
 class Part(Protocol):
     """A fixed sequence of samples."""
 
