@@ -1,0 +1,71 @@
+"""Symmetric contraction: many-body features from one-body features of each atom.
+
+Paper: MACE (arXiv:2206.07697), eq. 10: B = sum over couplings of w[element, coupling, channel] (U A^nu).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from surrogates.equivariance.couplings import symmetric_couplings
+from surrogates.equivariance.irreps import ChannelIrreps, Irrep
+from surrogates.kernels.symmetric_contraction import SymmetricPolynomials
+
+
+class SymmetricProduct(nn.Module):
+    """Products of up to `correlation` copies of A with themselves, weighted by element, coupling and channel.
+
+    Weights are normal with variance 1 / (couplings of the same degree and output). An output irrep that no coupling
+    reaches is zero.
+
+    Args:
+        inputs: irreps of A.
+        outputs: irreps of the result; channels as those of A.
+        correlation: highest power of A, 1 to 3.
+        n_elements: number of elements.
+    """
+
+    def __init__(self, inputs: tuple[Irrep, ...], outputs: ChannelIrreps, correlation: int, n_elements: int) -> None:
+        super().__init__()
+        found = {
+            (n, irrep): symmetric_couplings(inputs, irrep, n)
+            for n in range(1, correlation + 1)
+            for irrep in outputs.irreps
+        }
+        paths = {key: len(c.coefficients) for key, c in found.items()}
+        degrees = range(1, correlation + 1)
+        self.sizes = outputs.sizes
+        self.paths = [sum(paths[n, irrep] for n in degrees) for irrep in outputs.irreps]
+        tables = []
+        for n in degrees:  # rows: output irrep, component, path
+            monomials = found[n, outputs.irreps[0]].monomials
+            rows = []
+            for irrep in outputs.irreps:
+                rows.append(_place([found[k, irrep].coefficients for k in degrees], n - 1, len(monomials)))
+            tables.append((monomials, np.concatenate(rows)))
+        self.polynomials = SymmetricPolynomials(tables)
+        spread = [
+            1 / np.sqrt(paths[n, irrep]) for irrep in outputs.irreps for n in degrees for _ in range(paths[n, irrep])
+        ]
+        initial = torch.randn(n_elements, len(spread), outputs.channels)
+        self.weight = nn.Parameter(initial * torch.tensor(spread, dtype=initial.dtype)[:, None])
+
+    def forward(
+        self, a: Float[Tensor, "components atoms channels"], element: Int[Tensor, "atoms"]
+    ) -> Float[Tensor, "components_out atoms channels"]:
+        values = self.polynomials(a).split([s * p for s, p in zip(self.sizes, self.paths, strict=True)])
+        weights = self.weight.index_select(0, element).transpose(0, 1).contiguous().split(self.paths)
+        out = [
+            (value.unflatten(0, (size, -1)) * weight).sum(dim=1)
+            for value, weight, size in zip(values, weights, self.sizes, strict=True)
+        ]
+        return torch.cat(out)
+
+
+def _place(coefficients: list[np.ndarray], degree: int, n_monomials: int) -> np.ndarray:
+    """Rows (component, path) of one output irrep for all degrees, those of other degrees than `degree` zero."""
+    parts = [c if k == degree else np.zeros((len(c), c.shape[1], n_monomials)) for k, c in enumerate(coefficients)]
+    return np.concatenate(parts).transpose(1, 0, 2).reshape(-1, n_monomials)
