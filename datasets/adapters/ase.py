@@ -23,7 +23,7 @@ def from_ase(structures: Any, *, dtype: torch.dtype = torch.float32) -> AtomsBat
     Raises DomainError where a structure is impossible (NaN, two atoms on a site, a periodic cell without volume).
     """
     return collate(
-        [sample_of(a, name=f"structure {k}") for k, a in enumerate(_listed(structures))], r_max=0, dtype=dtype
+        [sample_of(a, name=f"structure {k}") for k, a in enumerate(_listed(structures))], r_max=0.0, dtype=dtype
     ).atoms
 
 
