@@ -1,0 +1,114 @@
+"""Energies and forces of a batch in which some structures may fail without stopping the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from ase.calculators.calculator import CalculatorError
+from jaxtyping import Float
+from torch import Tensor
+
+from surrogates.datasets.batch import AtomsBatch
+from surrogates.interfaces import Surrogate
+from surrogates.physics.errors import SurrogatesError
+from surrogates.simulation.foreign import placement
+from surrogates.simulation.skin import Skin
+
+# what the physics of one structure may raise; bugs such as TypeError are passed on
+FAILURES = (SurrogatesError, CalculatorError, ArithmeticError, ValueError, RuntimeError, AssertionError)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Energies and forces in float64.
+
+    Args:
+        energy: eV. forces: eV/Å.
+        failures: reasons by structure; energy and forces of these are NaN.
+    """
+
+    energy: Float[Tensor, "structures"]
+    forces: Float[Tensor, "atoms 3"]
+    failures: dict[int, str]
+
+
+class Evaluator:
+    """Asks a surrogate about float64 batches in the surrogate's precision, with a Verlet skin.
+
+    Args:
+        surrogate: what is asked. skin: width of the margin of its neighbour lists, Å.
+    """
+
+    def __init__(self, surrogate: Surrogate, skin: float = 0.5) -> None:
+        self.surrogate, self.skin = surrogate, Skin(surrogate.r_max, skin)
+        self.device, self.dtype = placement(surrogate)
+
+    def __call__(self, atoms: AtomsBatch) -> Evaluation:
+        """Energies and forces of `atoms`; the structure that raises is found by halving and reported."""
+        atoms = self.skin(atoms)
+        try:
+            found = self.ask(atoms)
+        except FAILURES:
+            return self._halved(atoms)
+        return _checked(found.energy.double(), found.forces.double(), atoms, {})
+
+    def ask(self, atoms: AtomsBatch, *, spread: bool = False) -> Any:
+        """The surrogate's own result for a batch that has edges."""
+        return self.surrogate.predict(atoms.to(self.device, self.dtype), spread=spread)
+
+    def _halved(self, atoms: AtomsBatch) -> Evaluation:
+        energy = atoms.positions.new_full((atoms.n_structures,), torch.nan)
+        forces = torch.full_like(atoms.positions, torch.nan)
+        failures: dict[int, str] = {}
+        todo = [range(atoms.n_structures)]
+        while todo:
+            some = todo.pop()
+            part, members = select(atoms, torch.tensor(list(some), device=atoms.positions.device))
+            try:
+                found = self.ask(part)
+            except FAILURES as error:
+                if len(some) == 1:
+                    failures[some[0]] = f"{type(error).__name__}: {error}"
+                else:
+                    half = len(some) // 2
+                    todo += [some[half:], some[:half]]
+                continue
+            energy[some.start : some.stop] = found.energy.double().to(energy.device)
+            forces[members] = found.forces.double().to(energy.device)
+        return _checked(energy, forces, atoms, failures)
+
+
+def select(atoms: AtomsBatch, keep: Tensor) -> tuple[AtomsBatch, Tensor]:
+    """The structures `keep` (ascending indices) as a batch of their own, and the indices of their atoms."""
+    rank = torch.full((atoms.n_structures,), -1, dtype=torch.long, device=keep.device)
+    rank[keep] = torch.arange(len(keep), device=keep.device)
+    members = (rank[atoms.structure] >= 0).nonzero().squeeze(1)
+    place = torch.full((len(atoms.structure),), -1, dtype=torch.long, device=keep.device)
+    place[members] = torch.arange(len(members), device=keep.device)
+    edges = place[atoms.edges]
+    kept = (edges[0] >= 0).nonzero().squeeze(1)
+    part = replace(
+        atoms,
+        numbers=atoms.numbers[members],
+        positions=atoms.positions[members],
+        structure=rank[atoms.structure[members]],
+        cell=atoms.cell[keep],
+        pbc=atoms.pbc[keep],
+        charge=atoms.charge[keep],
+        multiplicity=atoms.multiplicity[keep],
+        edges=edges[:, kept],
+        shift=atoms.shift[kept],
+    )
+    return part, members
+
+
+def _checked(energy: Tensor, forces: Tensor, atoms: AtomsBatch, failures: dict[int, str]) -> Evaluation:
+    """Not finite is a failure too."""
+    energy, forces = energy.to(atoms.positions.device), forces.to(atoms.positions.device)
+    finite = torch.ones_like(energy).scatter_reduce(
+        0, atoms.structure, forces.isfinite().all(1).to(energy.dtype), "amin"
+    )
+    bad = (~(energy.isfinite() & (finite > 0))).nonzero().squeeze(1).tolist()
+    return Evaluation(energy, forces, {k: "energy or forces are not finite (NaN)" for k in bad} | failures)
