@@ -54,9 +54,7 @@ def part(use: Any, trust: Sequence[str] = ()) -> type:
     try:
         found = getattr(import_module(module), name)
     except ImportError as error:
-        raise FileError(
-            f"{use} cannot be imported: {error}; is it spelt right, and this version new enough?"
-        ) from error
+        raise FileError(f"{use} cannot be imported: {error}; check its spelling and your version") from error
     except AttributeError:
         near = difflib.get_close_matches(name, [n for n in vars(import_module(module)) if n[0].isupper()], 1)
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -33,7 +33,7 @@ def with_spread(scores: Any) -> Any:
 
 
 def _batches(data: Any, r_max: float, atoms: int) -> Iterator[LabelledAtoms]:
-        chunk: list[Any] = []
+    chunk: list[Any] = []
     for i in range(len(data)):
         chunk.append(data[i])
         if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:

@@ -15,8 +15,8 @@ class DegenerateFit(SurrogatesWarning):
     """The compositions of the training set do not determine the energy of every isolated atom."""
 
 
-def by_number(isolated: Mapping[str | int, float], elements: Sequence[int]) -> dict[int, float]:
-    """Energies of isolated atoms (eV) by atomic number; the keys may be symbols. Raises if an element is missing."""
+def by_number(isolated: Mapping[str, float], elements: Sequence[int]) -> dict[int, float]:
+    """Energies of isolated atoms (eV) by atomic number, from symbols. Raises if an element is missing."""
     given = {_number(key): float(value) for key, value in isolated.items()}
     missing = [chemical_symbols[z] for z in elements if z not in given]
     if missing:
@@ -61,9 +61,7 @@ def fit_isolated(energy: np.ndarray, counts: np.ndarray, elements: Sequence[int]
     return {z: float(v) for z, v in zip(elements, values, strict=True)}
 
 
-def _number(key: str | int) -> int:
-    if isinstance(key, int):
-        return key
+def _number(key: str) -> int:
     if key not in atomic_numbers:
         raise DomainError(f"isolated= has the key {key!r}, which is no element; use symbols such as 'C' or 'O'")
     return atomic_numbers[key]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from surrogates.blocks.losses import LOSSES
 from surrogates.blocks.scale_shift import ScaleShift
 from surrogates.datasets.batch import AtomsBatch, LabelledAtoms
+from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
 from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
@@ -31,32 +32,44 @@ class EnergyForces(nn.Module):
         model: atoms -> raw atomic numbers of order one.
         isolated: energies of isolated atoms by symbol, eV; fitted to the training data when not given.
         loss: what an error costs, a name in surrogates.blocks.losses.
+        baseline: atoms -> atomic energies in eV that are known already (ZBL, a pair potential); the model learns the
+            rest (delta learning), and only the model's part is scaled.
     Labels weigh in the loss as weights["energy"] (eV/atom), weights["forces"] (eV/Å), weights["stress"] (eV/Å^3), each
     times the mean cost of errors in that unit.
     """
 
-    def __init__(self, model: nn.Module, *, isolated: Mapping[str, float] | None = None, loss: str = "squared") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        isolated: Mapping[str, float] | None = None,
+        loss: str = "squared",
+        baseline: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         if loss not in LOSSES:
             raise DomainError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
-        self.arguments = {"model": model, "isolated": None if isolated is None else dict(isolated), "loss": loss}
+        self._isolated = None if isolated is None else dict(isolated)
+        self.arguments = {"model": model, "isolated": self._isolated, "loss": loss, "baseline": baseline}
         self.model = model
+        self.baseline = None if baseline is None else baseline.requires_grad_(False)
         self.normalise = ScaleShift()
         self._cost = LOSSES[loss]
 
     @property
     def r_max(self) -> float:
         """Cutoff that the edges of a batch need, Å."""
-        return float(self.model.r_max)  # type: ignore[arg-type]
+        return max(float(part.r_max) for part in self._parts())  # type: ignore[arg-type]
 
     @property
     def elements(self) -> tuple[int, ...]:
         """Atomic numbers that the model knows, () for any."""
-        return tuple(self.model.elements)  # type: ignore[arg-type]
+        known = [set(part.elements) for part in self._parts() if part.elements]  # type: ignore[arg-type]
+        return tuple(sorted(set.intersection(*known))) if known else ()
 
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, eV."""
-        return self.normalise(self.model(atoms), atoms.numbers)
+        return self.normalise.isolated.index_select(0, atoms.numbers) + self._interaction(atoms)
 
     def predict(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> EnergyForcesResult:
         """Energy, forces, atomic energies and, if asked, stress; one model has no spread, its `_std` are None."""
@@ -74,27 +87,26 @@ class EnergyForces(nn.Module):
         samples = [train[i] for i in range(len(train))]
         check(samples, self.elements)
         elements = sorted({int(z) for s in samples for z in np.unique(s.numbers)})
-        energies = [s.energy for s in samples if s.energy is not None]
-        counts = compositions([s.numbers for s in samples if s.energy is not None], elements)
-        given = self.arguments["isolated"]
-        isolated, shift, spread = dict.fromkeys(elements, 0.0), 0.0, 1.0
-        if given is not None:
-            isolated = by_number(given, elements)
-        elif energies:
-            isolated = fit_isolated(np.array(energies), counts, elements)
-        if energies:
-            rest = (np.array(energies) - counts @ np.array(list(isolated.values()))) / counts.sum(axis=1)
-            shift, spread = float(rest.mean()), float(rest.std())
+        labelled = [s for s in samples if s.energy is not None]
+        energy = np.array([s.energy for s in labelled])
         forces = [np.ravel(s.forces) for s in samples if s.forces is not None]
-        scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else spread
-        self.normalise.set(isolated, scale if scale > 0 else 1.0, shift)
+        counts = compositions([s.numbers for s in labelled], elements)
+        if self.baseline is not None:
+            energy = energy - np.array([self._known(s).energy.item() for s in labelled])
+            forces = [np.ravel(s.forces - self._known(s).forces.numpy()) for s in samples if s.forces is not None]
+        isolated = self._atoms_alone(energy, counts, elements)
+        rest = (
+            (energy - counts @ np.array([isolated[z] for z in elements])) / counts.sum(axis=1)
+            if labelled
+            else np.zeros(1)
+        )
+        scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else float(rest.std())
+        self.normalise.set(isolated, scale if scale > 0 else 1.0, float(rest.mean()))
         if hasattr(self.model, "set_statistics"):
-            self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))
+            self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))  # type: ignore[operator]
 
     def collate(self, samples: Sequence[Any]) -> LabelledAtoms:
         """A batch with edges in the model's precision; labels stay float64, since total energies are large."""
-        from surrogates.datasets.collate import collate
-
         batch = collate(samples, r_max=self.r_max, dtype=torch.float64)
         return replace(batch, atoms=batch.atoms.to(dtype=self.normalise.scale.dtype))
 
@@ -164,8 +176,24 @@ class EnergyForces(nn.Module):
         atoms = atoms.to(here.device, here.dtype)
         return atoms if atoms.r_max >= self.r_max else atoms.with_edges(self.r_max)
 
+    def _atoms_alone(self, energy: np.ndarray, counts: np.ndarray, elements: Sequence[int]) -> dict[int, float]:
+        if self._isolated is not None:
+            return by_number(self._isolated, elements)
+        return fit_isolated(energy, counts, elements) if len(energy) else dict.fromkeys(elements, 0.0)
+
+    def _known(self, sample: Any) -> EnergyForcesResult:
+        """What the baseline says of a sample, on the CPU."""
+        assert self.baseline is not None
+        here = self.normalise.scale
+        result = energy_forces(self.baseline, self.collate([sample]).atoms.to(here.device))
+        return EnergyForcesResult(result.energy.cpu(), result.forces.cpu())
+
     def _interaction(self, atoms: AtomsBatch) -> Tensor:
-        return self.normalise.interaction(self.model(atoms))
+        learnt = self.normalise.interaction(self.model(atoms))
+        return learnt if self.baseline is None else learnt + self.baseline(atoms)
+
+    def _parts(self) -> list[nn.Module]:
+        return [self.model] if self.baseline is None else [self.model, self.baseline]
 
     def _interaction_label(self, batch: LabelledAtoms) -> Tensor:
         assert batch.labels.energy is not None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 
+from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
 
 
@@ -37,8 +38,6 @@ def _finite(label: Any) -> bool:
 
 def mean_neighbors(samples: Sequence[Any], r_max: float) -> float:
     """Mean number of neighbours within `r_max` (Å) of an atom, at least 1."""
-    from surrogates.datasets.collate import collate
-
     edges = nodes = 0
     for sample in samples:
         atoms = collate([sample], r_max=r_max, dtype=torch.float64).atoms

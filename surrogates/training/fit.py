@@ -131,7 +131,7 @@ def _validate(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, fracti
         return
     if budget.seconds is not None:
         budget.reserve = min(2 * (clock.elapsed() - begin), 0.1 * budget.seconds)
-    progress.history.append({"epoch": progress.step / trainer.steps_per_epoch, "step": progress.step, "valid": value})
+    trainer.note(valid=value)
     if plan.patience is not None and progress.since_best >= plan.patience:
         progress.stopped = f"no better validation loss in {plan.patience} validations"
 
@@ -140,7 +140,7 @@ def _break_down(trainer: Trainer) -> None:
     rows = trainer.culprits()
     where = f"of training rows {rows}" if rows else f"of the batch {trainer.rows()} (each row alone is finite)"
     reason = f"the loss or gradient {where} was not finite at step {trainer.progress.step + 1}"
-    if not trainer.best:
+    if trainer.epoch < 1:
         raise TrainingError(f"{reason}; look at these structures and labels, or train with a smaller lr")
     _stop(trainer, reason)
 

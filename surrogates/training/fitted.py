@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,20 +20,6 @@ from surrogates.physics.errors import TrainingError
 from surrogates.training.plan import Plan
 
 _PACKAGES = ("torch", "e3nn", "ase", "numpy", "vesin")
-
-
-class Spread(Protocol):
-    """A calibrated surrogate: what `surrogates.uncertainty.calibrate(members, train, calibration)` returns.
-
-    `state()` gives the tensors and the JSON from which `surrogates.uncertainty.restore(members, tensors, json)` builds
-    it again. `domain` is its detector of inputs unlike the training data, or None.
-    """
-
-    domain: Any
-
-    def predict(self, atoms: Any, *, stress: bool = False, spread: bool = False) -> Any: ...
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class Fitted:
     members: tuple[Any, ...]
     provenance: dict[str, Any]
     history: tuple[dict[str, float], ...] = ()
-    spread: Spread | None = None
+    spread: uncertainty.Spread | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     train_rows: Tensor | None = field(default=None, repr=False)
     timings: dict[str, float] = field(default_factory=dict, compare=False)

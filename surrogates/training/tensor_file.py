@@ -27,16 +27,17 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     complex_names = sorted(name for name, t in tensors.items() if t.is_complex())
     plain = {name: _plain(t) for name, t in tensors.items()}
     text = canonical({**metadata, "complex": complex_names})
-    header = {"surrogates": text, "sha256_metadata": _sha(text.encode()), "sha256_tensors": digest(plain)}
-    write_bytes(Path(path), save(plain, header))
+    sums = {"metadata": _sha(text.encode()), "tensors": digest(plain)}
+    header = f'{{"metadata":{text},"sha256":{canonical(sums)}}}'
+    write_bytes(Path(path), save(plain, {"surrogates": header}))  # one key: their order in a file is random
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON of a file, both checked. Raises FileError for anything missing or damaged."""
     path = Path(path)
     header, tensors = _open(path, tensors=True)
-    metadata = _metadata(path, header)
-    if digest(tensors) != header.get("sha256_tensors"):
+    metadata, checksum = _metadata(path, header)
+    if digest(tensors) != checksum:
         raise _damaged(path, "its tensors do not match their checksum")
     listed = metadata.pop("complex", [])
     return {n: torch.view_as_complex(t) if n in listed else t for n, t in tensors.items()}, metadata
@@ -45,7 +46,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """The JSON of a file, checked, without its tensors."""
     path = Path(path)
-    return _metadata(path, _open(path, tensors=False)[0])
+    return _metadata(path, _open(path, tensors=False)[0])[0]
 
 
 def canonical(value: Any) -> str:
@@ -97,19 +98,21 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, Tenso
         raise _damaged(path, f"it is no whole safetensors file ({error})") from error
 
 
-def _metadata(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(path: Path, header: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """The JSON, and the checksum that the tensors should have."""
     if "surrogates" not in header:
         raise FileError(f"{path} was not written by surrogates: it has no such metadata; give a file made with .save()")
-    text = header["surrogates"]
-    if _sha(text.encode("utf-8", "surrogatepass")) != header.get("sha256_metadata"):
-        raise _damaged(path, "its metadata does not match its checksum")
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise _damaged(path, f"its metadata is no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise _damaged(path, "its metadata is no JSON object")
-    return found
+        found = json.loads(header["surrogates"])
+        metadata, sums = found["metadata"], found["sha256"]
+        text = canonical(metadata)
+        sound = isinstance(metadata, dict) and _sha(text.encode()) == sums["metadata"]
+        checksum = str(sums["tensors"])
+    except (ValueError, KeyError, TypeError, RecursionError, FileError) as error:
+        raise _damaged(path, f"its metadata cannot be read ({error})") from error
+    if not sound:
+        raise _damaged(path, "its metadata does not match its checksum")
+    return metadata, checksum
 
 
 def _damaged(path: Path, reason: str) -> FileError:

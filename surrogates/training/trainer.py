@@ -105,6 +105,12 @@ class Trainer:
             progress.halvings, progress.since_halving = progress.halvings + 1, 0
         return progress.valid
 
+    def note(self, **values: float) -> None:
+        """Add a row to the history; its keys are sorted, as they are after a resume."""
+        step = self.progress.step
+        row = {"epoch": step / self.steps_per_epoch, "step": step, **values}
+        self.progress.history.append(dict(sorted(row.items())))
+
     def keep_best(self) -> None:
         """Give the task the best averaged weights, or the last ones when nothing was validated."""
         self.average.set(self.best or self.average.weights)
@@ -134,7 +140,7 @@ class Trainer:
         progress.step += 1
         if progress.step % self.steps_per_epoch == 0:
             means = {name: total / self.steps_per_epoch for name, total in progress.sums.items()}
-            progress.history.append({"epoch": self.epoch, "step": progress.step, "lr": lr, **means})
+            self.note(lr=lr, **means)
             progress.sums = {}
         return values
 
