@@ -112,8 +112,8 @@ def as_surrogate(
     if hasattr(thing, "get_potential_energy") and hasattr(thing, "get_forces"):
         return AseSurrogate(thing)
     raise DomainError(
-        f"a {type(thing).__name__} gives no energies; pass a checkpoint's path, a fitted surrogate, a task, a potential "
-        "(an nn.Module with r_max and elements) or an ASE calculator"
+        f"a {type(thing).__name__} gives no energies; pass a checkpoint's path, a fitted surrogate, a task, a "
+        "potential (an nn.Module with r_max and elements) or an ASE calculator"
     )
 
 
