@@ -77,6 +77,6 @@ def require_disjoint(train: Hashed, **others: Hashed) -> None:
         if found := overlap(train, other):
             a, b = found[0]
             raise DomainError(
-                f"{len(found)} structures of the {name} data are among the training data (row {b} of {name} is row {a} of "
-                "training); scores on them mean nothing, so split again or remove the duplicates"
+                f"{len(found)} structures of the {name} data are among the training data (row {b} of {name} is row {a} "
+                "of training); scores on them mean nothing, so split again or remove the duplicates"
             )

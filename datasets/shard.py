@@ -99,8 +99,8 @@ def _content(arrays: Arrays, provenance: Mapping[str, Any]) -> bytes:
 def _checked(path: Path, data: bytes) -> str:
     if not data.startswith(MAGIC):
         raise FileError(
-            f"{path}: not a data set of surrogates; structures are read from our .h5 files or, through read_structures, "
-            "from extxyz, CIF, POSCAR, vasprun.xml and ASE databases"
+            f"{path}: not a data set of surrogates; structures are read from our .h5 files or, through "
+            "read_structures, from extxyz, CIF, POSCAR, vasprun.xml and ASE databases"
         )
     words = data[len(MAGIC) : BLOCK].rstrip(b"\0").split()
     if len(words) != 5 or words[0] != str(FORMAT).encode():
@@ -109,7 +109,8 @@ def _checked(path: Path, data: bytes) -> str:
     if words[2] != digest.encode():
         raise FileError(
             f"{path}: damaged: its content does not have the SHA-256 that its header gives "
-            f"({len(data) - BLOCK} bytes, {words[4].decode(errors='replace')} expected); make it again or restore a copy"
+            f"({len(data) - BLOCK} bytes, {words[4].decode(errors='replace')} expected); "
+            "make it again or restore a copy"
         )
     return digest
 

@@ -91,7 +91,7 @@ def _turns(totals: Sequence[int]) -> np.ndarray:
 
 
 def _cut(shares: np.ndarray, random: np.random.Generator, gap: int) -> np.ndarray:
-    """Owners of one trajectory's rows in order: rounds of one block a part, the order of parts drawn anew each round."""
+    """Owners of one trajectory's rows in order: rounds of one block a part, in an order drawn anew each round."""
     used = np.flatnonzero(shares)
     rounds = int(np.clip(shares[used].min() // SHORTEST_BLOCK, 1, 10)) if len(used) > 1 else 1
     owner = np.empty(shares.sum(), dtype=int)

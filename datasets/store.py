@@ -86,7 +86,14 @@ class Structures(Dataset[Sample]):
             )
         rows = np.concatenate([self._rows, other._rows + sum(len(p) for p in self._parts)])
         joined = [p.get("description", "") for p in (self.provenance, other.provenance)]
-        return self._of([*self._parts, *other._parts], rows, {"description": "\n".join(t for t in joined if t)})
+        return self._of(
+            [*self._parts, *other._parts],
+            rows,
+            {
+                "description": "\n".join(t for t in joined if t),
+                "quarantined": [*self.quarantined, *other.quarantined],
+            },
+        )
 
     def __repr__(self) -> str:
         return f"Structures({len(self)} structures, elements {self.elements}, labels {self.labels})"
@@ -117,6 +124,11 @@ class Structures(Dataset[Sample]):
     def description(self) -> str:
         """Which file, keys and units the values came from, as text."""
         return str(self.provenance.get("description", f"{len(self)} structures"))
+
+    @property
+    def quarantined(self) -> tuple[dict[str, str], ...]:
+        """Frames that a reader left out: file, place and reason of each."""
+        return tuple(self.provenance.get("quarantined", ()))
 
     @cached_property
     def atoms(self) -> AtomsView:

@@ -56,7 +56,7 @@ class ShardWriter:
         return sum(e["count"] for e in self._closed) + self._stored
 
     def append(self, sample: Sample) -> None:
-        """Take one sample; flushes when it is time. Raises FileError when it cannot be written, DomainError on labels."""
+        """Take one sample; flushes when it is time. Raises FileError when that fails, DomainError on its labels."""
         self._young.append(sample)
         if len(self._young) - self._stored >= self.every or time.monotonic() - self._time >= self.seconds:
             self.flush()

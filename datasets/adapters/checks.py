@@ -29,8 +29,8 @@ def check_structure(atoms: ase.Atoms, name: str) -> None:
     if bad.any():
         k = int(np.flatnonzero(bad)[0])
         raise DomainError(
-            f"{name}: atom {k} stands at {positions[k]}; positions are finite and below {FARTHEST:.0e} Å, so correct or "
-            "remove the structure"
+            f"{name}: atom {k} stands at {positions[k]}; positions are finite and below {FARTHEST:.0e} Å, so "
+            "correct or remove the structure"
         )
     _check_cell(np.asarray(atoms.cell.array), np.asarray(atoms.pbc), name)
     _check_distances(atoms, name)

@@ -24,8 +24,8 @@ def as_ase(structure: Any) -> ase.Atoms:
     if not structure.is_ordered:
         site = next(k for k, s in enumerate(structure.sites) if not s.is_ordered)
         raise DomainError(
-            f"{structure.formula}: site {site} is partially occupied ({structure.sites[site].species_string}); a potential "
-            "needs one element a site, so order the structure first (pymatgen's OrderDisorderedStructureTransformation)"
+            f"{structure.formula}: site {site} is partially occupied ({structure.sites[site].species_string}); a "
+            "potential needs one element a site, so order the structure first (pymatgen's OrderDisorderedStructureTransformation)"
         )
     return _ordered(structure)
 
