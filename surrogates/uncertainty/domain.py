@@ -102,6 +102,6 @@ def _parts(environments: Environments, atoms: AtomsBatch) -> tuple[Tensor, Tenso
 
     def worst(value: Tensor) -> Tensor:
         low = value.new_zeros(atoms.n_structures)
-        return low.scatter_reduce(0, atoms.structure, value.nan_to_num(nan=torch.inf), "amax")
+        return low.scatter_reduce(0, atoms.structure, value.nan_to_num(nan=torch.inf, posinf=torch.inf), "amax")
 
     return worst(distance), worst(around)
