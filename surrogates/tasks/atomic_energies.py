@@ -15,7 +15,7 @@ class DegenerateFit(SurrogatesWarning):
     """The compositions of the training set do not determine the energy of every isolated atom."""
 
 
-def by_number(isolated: Mapping[str, float], elements: Sequence[int]) -> dict[int, float]:
+def by_number(isolated: Mapping[str, float | int], elements: Sequence[int]) -> dict[int, float]:
     """Energies of isolated atoms (eV) by atomic number, from symbols. Raises if an element is missing."""
     given = {_number(key): float(value) for key, value in isolated.items()}
     missing = [chemical_symbols[z] for z in elements if z not in given]

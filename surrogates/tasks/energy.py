@@ -42,7 +42,7 @@ class EnergyForces(nn.Module):
         self,
         model: nn.Module,
         *,
-        isolated: Mapping[str, float] | None = None,
+        isolated: Mapping[str, float | int] | None = None,
         loss: str = "squared",
         baseline: nn.Module | None = None,
     ) -> None:
@@ -110,7 +110,7 @@ class EnergyForces(nn.Module):
         batch = collate(samples, r_max=self.r_max, dtype=torch.float64)
         return replace(batch, atoms=batch.atoms.to(dtype=self.normalise.scale.dtype))
 
-    def loss(self, batch: LabelledAtoms, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: LabelledAtoms, weights: Mapping[str, float | int]) -> tuple[Tensor, dict[str, Tensor]]:
         """weights["energy"] cost(dE/N) + weights["forces"] cost(dF) + weights["stress"] cost(dsigma), where labelled.
 
         The parts come back unweighted, detached, as costs of errors in eV/atom, eV/Å and eV/Å^3.

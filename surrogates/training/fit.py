@@ -66,7 +66,7 @@ def fit(
 
 def _run(
     trainer: Trainer, plan: Plan, hooks: Sequence[Hook], directory: str | Path | None, identity: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     path = None if directory is None else Path(directory) / resume.FILE
     if path is not None:
         resume.restore(path, trainer, identity)

@@ -40,11 +40,11 @@ class Fitted:
 
     members: tuple[Any, ...]
     provenance: dict[str, Any]
-    history: tuple[dict[str, float], ...] = ()
+    history: tuple[dict[str, float | int], ...] = ()
     spread: uncertainty.Spread | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     train_rows: Tensor | None = field(default=None, repr=False)
-    timings: dict[str, float] = field(default_factory=dict, compare=False)
+    timings: dict[str, float | int] = field(default_factory=dict, compare=False)
     train_data: Any = field(default=None, repr=False, compare=False)
 
     @property

@@ -42,18 +42,20 @@ class Plan:
 
     epochs: int | None = None
     steps: int | None = None
-    minutes: float | None = None
+    minutes: float | int | None = None
     batch_size: int = 5
-    lr: float = 0.01
-    weights: Mapping[str, float] = field(default_factory=lambda: {"energy": 1.0, "forces": 100.0, "stress": 100.0})
+    lr: float | int = 0.01
+    weights: Mapping[str, float | int] = field(
+        default_factory=lambda: {"energy": 1.0, "forces": 100.0, "stress": 100.0}
+    )
     optimizer: str = "adam"
-    weight_decay: float = 0.0
+    weight_decay: float | int = 0.0
     schedule: str = "cosine"
-    warmup: float = 0.0
-    final: float = 0.0
+    warmup: float | int = 0.0
+    final: float | int = 0.0
     plateau_patience: int = 3
-    ema: float = 0.99
-    clip: float | None = 10.0
+    ema: float | int = 0.99
+    clip: float | int | None = 10.0
     validations: int = 20
     patience: int | None = None
     dtype: str = "float32"

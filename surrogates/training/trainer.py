@@ -28,8 +28,8 @@ class Progress:
     best: float | None = None
     valid: float | None = None
     stopped: str | None = None
-    sums: dict[str, float] = field(default_factory=dict)  # over the steps of the running epoch
-    history: list[dict[str, float]] = field(default_factory=list)
+    sums: dict[str, float | int] = field(default_factory=dict)  # over the steps of the running epoch
+    history: list[dict[str, float | int]] = field(default_factory=list)
 
 
 class NotFinite(ArithmeticError):
@@ -66,7 +66,7 @@ class Trainer:
         begin = (self.progress.step % self.steps_per_epoch) * self.plan.batch_size
         return self._order[1][begin : begin + self.plan.batch_size]
 
-    def step(self, fraction: float) -> tuple[float, dict[str, float], float]:
+    def step(self, fraction: float) -> tuple[float, dict[str, float | int], float]:
         """One step at this share of the budget: loss, parts, learning rate. Raises NotFinite, weights untouched."""
         lr = learning_rate(self.plan, fraction, self.progress.halvings)
         for group in self.optimizer.param_groups:
@@ -133,7 +133,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.dtype == "bfloat16"):
             return self.task.loss(batch, self.plan.weights)
 
-    def _record(self, loss: float, parts: dict[str, Tensor], lr: float) -> dict[str, float]:
+    def _record(self, loss: float, parts: dict[str, Tensor], lr: float) -> dict[str, float | int]:
         progress, values = self.progress, {name: part.item() for name, part in parts.items()}
         for name, value in {"loss": loss, **values}.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
