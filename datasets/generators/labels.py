@@ -17,6 +17,7 @@ from ase.calculators.calculator import CalculatorError
 from jaxtyping import Float
 
 from surrogates.datasets.generators.cache import Cache, digest
+from surrogates.datasets.generators.object_reference import ObjectReference
 from surrogates.datasets.generators.references import Reference
 from surrogates.datasets.generators.threads import OneThread
 from surrogates.physics.errors import SurrogatesError
@@ -45,11 +46,11 @@ class Referee:
     """A reference with its cache: structure in, labels out.
 
     Args:
-        reference: from `parse_reference`.
+        reference: from `parse_reference`, or a calculator object.
         cache: where labels are kept.
     """
 
-    def __init__(self, reference: Reference, cache: Cache) -> None:
+    def __init__(self, reference: Reference | ObjectReference, cache: Cache) -> None:
         self.reference = reference
         self.cache = cache
         self.identity = reference.identity()

@@ -13,12 +13,13 @@ from surrogates.datasets.generators.cache import Cache, default_cache, digest
 from surrogates.physics.errors import FileError
 
 WRITER = """
-import sys, numpy as np
+import sys, time, numpy as np
 from surrogates.datasets.generators.cache import Cache
 cache = Cache(sys.argv[1])
 for k in range(int(sys.argv[3])):
     cache.put(f"{sys.argv[2]} {k}", {"x": np.full(300, float(k))})
     print(k, flush=True)
+    time.sleep(0.002)
 """
 
 
@@ -88,15 +89,15 @@ def test_the_folder_is_the_users_choice(tmp_path, monkeypatch):
 
 def test_processes_write_at_once_and_a_killed_one_leaves_what_it_finished(tmp_path):
     path = tmp_path / "c.sqlite"
-    patient, killed = _writer(path, "patient", 200), _writer(path, "killed", 10**6)
+    patient, killed = _writer(path, "patient", 30), _writer(path, "killed", 10**6)
     for _ in range(20):
         last = int(killed.stdout.readline())
-    time.sleep(0.05)
+    time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert patient.wait(timeout=60) == 0
     cache = Cache(path)
-    assert all(cache.get(f"patient {k}")["x"][0] == k for k in range(200))
+    assert all(cache.get(f"patient {k}")["x"][0] == k for k in range(30))
     assert all(cache.get(f"killed {k}")["x"][-1] == k for k in range(last + 1))
     patient.stdout.close()
     killed.stdout.close()

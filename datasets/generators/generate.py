@@ -1,0 +1,163 @@
+"""Data sets by reference physics: independent, seeded walkers, each a part of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from surrogates.datasets.generators.cache import Cache, default_cache
+from surrogates.datasets.generators.jobs import Generated, Job, Progress, collect, derived_seed, plain, run_job
+from surrogates.datasets.generators.labels import Referee
+from surrogates.datasets.generators.object_reference import ObjectReference
+from surrogates.datasets.generators.references import parse_reference
+from surrogates.datasets.generators.sampling import parse_sampling
+from surrogates.datasets.generators.structures import structures_from_spec
+from surrogates.datasets.store import Structures
+from surrogates.physics.errors import FileError
+
+GFN2 = {"use": "tblite.ase:TBLite", "method": "GFN2-xTB", "accuracy": 0.01}
+"""The default reference: GFN2-xTB, converged a hundred times tighter than tblite's default."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a generated data set, by walker name: `parts["train"]`.
+
+    Args:
+        failures: reasons of the structures that the reference could not label, by walker.
+        reference: its specification, as in a file; {} for a calculator object.
+    """
+
+    parts: Mapping[str, Structures]
+    failures: Mapping[str, list[str]] = field(default_factory=dict)
+    reference: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Structures:
+        return self.parts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parts)
+
+
+def generate(
+    structures: Any,
+    reference: Any = GFN2,
+    walkers: Mapping[str, Any] | None = None,
+    *,
+    spacing: float | int = 25.0,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Parts:
+    """Run every walker in this process and return its samples.
+
+    Args:
+        structures: start structures, as `structures_from_spec` takes them; each walker visits all of them.
+        reference: a specification from the written list, or any ASE calculator (then nothing is cached).
+        walkers: `Walker`, `Rattle` or their words, by name; samples of one share no trajectory with another's.
+        spacing: fs between samples of a walker. seed: of everything random.
+        directory: where to write NAME.h5; in memory only where None.
+        cache: SQLite file of moves and labels; the user's own where None.
+        progress: called with (samples so far, samples of this walker).
+    """
+    walkers = walkers or {"data": {"temperature": 500, "samples": 500}}
+    if hasattr(reference, "get_potential_energy"):
+        return _with_object(structures, reference, walkers, spacing, seed, progress)
+    with _folder(directory) as folder:
+        jobs = plan_jobs(structures, reference, walkers, spacing=spacing, seed=seed, directory=folder, cache=cache)
+        done = {job.name: run_job(job, progress) for job in jobs}
+        parts = {name: _opened(result, keep=directory is not None) for name, result in done.items()}
+    spec = parse_reference(reference).spec
+    return Parts(parts, {name: result.failures for name, result in done.items()}, spec)
+
+
+def plan_jobs(
+    structures: Any,
+    reference: Any,
+    walkers: Mapping[str, Any],
+    *,
+    spacing: float | int = 25.0,
+    seed: int = 0,
+    directory: str | Path,
+    cache: str | Path | None = None,
+    trust: tuple[str, ...] = (),
+) -> list[Job]:
+    """One job for each walker, everything checked; `dataclasses.asdict(job)` is JSON and runs anywhere by `run_job`.
+
+    The jobs write `directory`/NAME.h5. Relative paths in `structures` start in the current folder.
+    """
+    checked = parse_reference(reference, trust=trust)
+    samplings = {str(name): parse_sampling(spec) for name, spec in walkers.items()}
+    for sampling in samplings.values():
+        if hasattr(sampling, "steps"):
+            sampling.steps(spacing)
+    starts = [plain(atoms) for atoms in structures_from_spec(structures)]
+    where = str(cache or _usable_cache(Path(directory)))
+    return [
+        Job(
+            name=name,
+            path=str(Path(directory) / f"{name}.h5"),
+            structures=starts,
+            reference=checked.spec,
+            sampling=asdict(sampling),
+            spacing=spacing,
+            seed=derived_seed(seed, name),
+            cache=where,
+            trust=tuple(trust),
+        )
+        for name, sampling in samplings.items()
+    ]
+
+
+def _with_object(
+    structures: Any, calculator: Any, walkers: Mapping[str, Any], spacing: float | int, seed: int, progress: Any
+) -> Parts:
+    """The same with a calculator object, whose content has no key: nothing is kept between calls."""
+    starts = structures_from_spec(structures)
+    parts, failures = {}, {}
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = Cache(Path(scratch) / "references.sqlite")
+        for name, spec in walkers.items():
+            samples, failures[name] = collect(
+                starts,
+                Referee(ObjectReference(calculator), cache),
+                parse_sampling(spec),
+                name=name,
+                spacing=spacing,
+                seed=derived_seed(seed, name),
+                progress=progress,
+            )
+            parts[name] = Structures(samples, provenance={"description": f"{name}: by {type(calculator).__name__}"})
+        cache.close()
+    return Parts(parts, failures)
+
+
+def _usable_cache(directory: Path) -> Path:
+    """The user's cache, or one beside the data where the user's cannot be opened (a read-only home, say)."""
+    try:
+        cache = Cache(default_cache())
+        len(cache)
+        cache.close()
+    except FileError:
+        return directory / "references.sqlite"
+    return default_cache()
+
+
+def _opened(result: Generated, *, keep: bool) -> Structures:
+    stored = Structures.open(result.path)
+    return stored if keep else Structures(list(stored), provenance=stored.provenance)
+
+
+@contextmanager
+def _folder(directory: str | Path | None) -> Iterator[Path]:
+    if directory is not None:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        yield Path(directory)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
