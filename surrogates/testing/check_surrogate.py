@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -80,6 +79,7 @@ def check_surrogate(
     *,
     drift: bool = False,
     rattle: float = 0.05,
+    dtype: torch.dtype | None = torch.float64,
     tolerance: Tolerance | None = None,
 ) -> Report:
     """Measure every law of a Potential, Surrogate, ASE calculator or checkpoint (its path) on `structures`.
@@ -87,29 +87,25 @@ def check_surrogate(
     Args:
         drift: also run short NVE dynamics (some hundred evaluations a structure).
         rattle: Å; atoms are displaced by this much first, since structures at rest have no forces to test.
+        dtype: networks are measured as copies in this precision, since laws bind the function rather than its rounding;
+            None: as they are.
         tolerance: what is allowed; None: by the precision found (float64, float32, or a foreign calculator's).
     Raises DomainError when there is no structure, or an element that the surrogate does not know.
     """
-    ask = probe(_load(thing) if isinstance(thing, str | Path) else thing)
+    ask = probe(thing, dtype)
     allowed, precision = (tolerance, "given tolerances") if tolerance else _by_precision(ask)
     batches = [_rattled(s, rattle) for s in laws.each(_batches(structures))]
     _refuse(ask, batches)
     found: list[Law] = []
     for law in LAWS:
         found += law(ask, batches, allowed)
-    found += saved_is_loaded(ask.given, batches)
+    found += saved_is_loaded(thing, batches)
     if drift:
         found += nve_drift(ask, batches, allowed)
     return Report(ask.name, precision, tuple(found))
 
 
 check = check_surrogate
-
-
-def _load(path: str | Path) -> Any:
-    from surrogates.training.checkpoint import load
-
-    return load(path)
 
 
 def _batches(structures: Any) -> Any:

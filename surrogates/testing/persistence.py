@@ -18,6 +18,7 @@ from surrogates.testing.probe import probe
 def saved_is_loaded(thing: Any, structures: Batches) -> list[Law]:
     """Energies survive a checkpoint, or a bare module its description in JSON and its state, to the bit."""
     name = "saved = loaded"
+    thing = getattr(thing, "surrogate", thing)  # our ASE calculator holds one
     if hasattr(thing, "save"):
         again = _through_checkpoint(thing)
     elif isinstance(thing, nn.Module) and hasattr(thing, "arguments"):

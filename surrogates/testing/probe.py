@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from surrogates.datasets.batch import AtomsBatch, join
 from surrogates.interfaces import Surrogate
-from surrogates.tasks.energy import energy_forces
+from surrogates.simulation.foreign import AseSurrogate, as_surrogate, placement
 from surrogates.testing.transforms import without_edges
 
 
@@ -35,18 +36,18 @@ class Probe:
     """A surrogate with what the laws must know of it.
 
     Args:
-        given: what the caller passed.
         r_max: cutoff in Å; 0: unknown or none, as for a foreign calculator.
         dtype: what its batches are made of.
         foreign: whether it is somebody else's calculator, whose energies carry convergence errors.
+    A structure that was asked alone is not asked again: several laws start from the same one.
     """
 
     name: str
-    given: Any
     surrogate: Surrogate
     r_max: float
     dtype: torch.dtype
     foreign: bool = False
+    _known: dict[tuple[bytes, bool], Answer] = field(default_factory=dict, repr=False, compare=False)
 
     def together(self, structures: Sequence[AtomsBatch], *, stress: bool = False) -> list[Answer]:
         """Answers about structures that were asked as one batch."""
@@ -57,46 +58,29 @@ class Probe:
 
     def __call__(self, atoms: AtomsBatch, *, stress: bool = False) -> Answer:
         """The answer about one structure, asked alone."""
-        return self.together([atoms], stress=stress)[0]
+        tensors = (atoms.numbers, atoms.positions, atoms.cell, atoms.pbc, atoms.charge, atoms.multiplicity)
+        key = b"".join(t.detach().cpu().numpy().tobytes() for t in tensors)
+        for said in (stress, True):
+            if (key, said) in self._known:
+                return self._known[key, said]
+        return self._known.setdefault((key, stress), self.together([atoms], stress=stress)[0])
 
 
-@dataclass(frozen=True)
-class _Differentiated:
-    """A bare potential as a surrogate."""
-
-    potential: Any
-    r_max: float
-    elements: tuple[int, ...]
-
-    def predict(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> Any:
-        return energy_forces(self.potential, atoms, stress=stress)
-
-
-def probe(thing: Any) -> Probe:
-    """A Probe of a Potential, a Surrogate, an ASE calculator, or a checkpoint's path."""
+def probe(thing: Any, dtype: torch.dtype | None = None) -> Probe:
+    """A Probe of a Potential, a Surrogate, an ASE calculator, or a checkpoint's path; networks as copies in `dtype`."""
     if isinstance(thing, Probe):
         return thing
-    name = getattr(thing, "name", None) or type(thing).__name__
-    if isinstance(thing, nn.Module) and not hasattr(thing, "predict"):
-        surrogate: Any = _Differentiated(thing, thing.r_max, thing.elements)  # type: ignore[arg-type]
-        return Probe(str(name), thing, surrogate, surrogate.r_max, dtype_of(thing))
-    if hasattr(thing, "predict"):
-        return Probe(str(name), thing, thing, float(thing.r_max), dtype_of(thing))
-    from surrogates.simulation.foreign import AseSurrogate, as_surrogate
-
-    surrogate = as_surrogate(thing)
+    surrogate = as_surrogate(thing, dtype=dtype)
     foreign = isinstance(surrogate, AseSurrogate)
-    return Probe(str(name), thing, surrogate, 0.0 if foreign else float(surrogate.r_max), dtype_of(surrogate), foreign)
+    r_max = 0.0 if foreign else float(surrogate.r_max)
+    return Probe(_name(thing), surrogate, r_max, placement(surrogate)[1], foreign)
 
 
-def dtype_of(thing: Any) -> torch.dtype:
-    """Floating type of the first parameter or buffer of a module or of its `task`; float64 where there is none."""
-    module = thing if isinstance(thing, nn.Module) else getattr(thing, "task", None)
-    if isinstance(module, nn.Module):
-        for tensor in (*module.parameters(), *module.buffers()):
-            if tensor.is_floating_point():
-                return tensor.dtype
-    return torch.float64
+def _name(thing: Any) -> str:
+    if isinstance(thing, str | Path):
+        return Path(thing).name
+    inner = getattr(thing, "task", thing)
+    return str(getattr(thing, "name", None) or type(getattr(inner, "model", inner)).__name__)
 
 
 def _answer(result: Any, batch: AtomsBatch, k: int) -> Answer:
