@@ -7,7 +7,7 @@ epoch only.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,8 +26,9 @@ _cache: weakref.WeakKeyDictionary[Sample, dict[float, _Edges]] = weakref.WeakKey
 _cached_bytes = 0
 
 
-def collate(samples: Sequence[Sample], *, r_max: float, dtype: torch.dtype = torch.float32) -> LabelledAtoms:
+def collate(samples: Iterable[Sample], *, r_max: float, dtype: torch.dtype = torch.float32) -> LabelledAtoms:
     """One batch of `samples` with edges shorter than `r_max` (Å; 0 for none), floating-point tensors in `dtype`."""
+    samples = list(samples)
     batch = _structures(samples, dtype)
     if r_max > 0:
         batch = _with_cached_edges(batch, samples, float(r_max), dtype)

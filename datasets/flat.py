@@ -6,6 +6,7 @@ Atoms `offsets[k]:offsets[k+1]` belong to sample k. Labels are there for every s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from surrogates.datasets.sample import LABELS, Sample
 from surrogates.physics.errors import DomainError
 
 Arrays = Mapping[str, np.ndarray]
-PER_ATOM = {"numbers": ((), np.uint8), "positions": ((3,), np.float64), "forces": ((3,), np.float64)}
-PER_SAMPLE = {
+PER_ATOM: dict[str, tuple[tuple[int, ...], Any]] = {
+    "numbers": ((), np.uint8),
+    "positions": ((3,), np.float64),
+    "forces": ((3,), np.float64),
+}
+PER_SAMPLE: dict[str, tuple[tuple[int, ...], Any]] = {
     "cell": ((3, 3), np.float64),
     "pbc": ((3,), np.bool_),
     "charge": ((), np.float64),

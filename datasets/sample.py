@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ase
 import numpy as np
@@ -42,7 +43,7 @@ class Sample:
     positions: Float[np.ndarray, "atoms 3"]
     cell: Float[np.ndarray, "3 3"]
     pbc: Bool[np.ndarray, "3"]
-    charge: float = 0.0
+    charge: float | int = 0.0
     multiplicity: int = 1
     energy: float | None = None
     forces: Float[np.ndarray, "atoms 3"] | None = None
@@ -62,7 +63,7 @@ class Sample:
 
     def atoms(self) -> ase.Atoms:
         """A copy as ase.Atoms: labels in a SinglePointCalculator, charge and multiplicity in `info`."""
-        info = {"charge": self.charge, "multiplicity": self.multiplicity}
+        info: dict[str, Any] = {"charge": self.charge, "multiplicity": self.multiplicity}
         if self.group:
             info["group"] = self.group
         atoms = ase.Atoms(self.numbers, self.positions, cell=self.cell, pbc=self.pbc, info=info)

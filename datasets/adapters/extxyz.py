@@ -65,7 +65,7 @@ def _block(path: Path, lines: _Lines, head: str, first: int) -> str | FileError:
             lines.give_back(line)
             end = "the file ends" if line is None else "the frame ends"
             return FileError(
-                f"{path}, line {first}: {end} after {len(taken) - 2} of {count} atoms; the file was truncated or edited, "
+                f"{path}, line {first}: {end} after {len(taken) - 2} of {count} atoms; it was truncated or edited, "
                 "so copy it again or remove the frame"
             )
         taken.append(line)
@@ -84,7 +84,8 @@ class _Lines:
     """Lines of a file with their number, and one step back."""
 
     def __init__(self, file: io.TextIOBase | io.TextIOWrapper) -> None:
-        self._file, self._back, self.number = file, None, 0
+        self._file, self.number = file, 0
+        self._back: str | None = None
 
     def take(self) -> str | None:
         line, self._back = self._back, None

@@ -12,6 +12,7 @@ import lzma
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from surrogates.datasets.adapters.door import door, present
 from surrogates.physics.errors import FileError
@@ -40,7 +41,7 @@ ALLOWED = (
 )
 PYMATGEN = ("pymatgen-json", "cssr", "mcsqs")
 UNPACKED_LIMIT = 4 * 2**30  # bytes
-_PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _REFUSED = {
     b"\x80\x02": "a pickle",
     b"\x80\x03": "a pickle",
@@ -85,14 +86,14 @@ def _guess(path: Path) -> str:
 @contextlib.contextmanager
 def unpacked(path: str | Path) -> Iterator[Path]:
     """The file itself, or a temporary unpacked copy of a .gz, .bz2 or .xz file, bounded in size. Raises FileError."""
-    path = present(path)
-    if path.suffix not in _PACKED:
-        yield path
+    file = present(path)
+    if file.suffix not in _PACKED:
+        yield file
         return
     with tempfile.TemporaryDirectory(prefix="surrogates-") as folder:
-        inner = Path(folder) / path.stem
-        with door(path, reader=f"{path.suffix[1:]} archive"):
-            _unpack(path, inner)
+        inner = Path(folder) / file.stem
+        with door(file, reader=f"{file.suffix[1:]} archive"):
+            _unpack(file, inner)
         yield inner
 
 

@@ -25,7 +25,8 @@ def as_ase(structure: Any) -> ase.Atoms:
         site = next(k for k, s in enumerate(structure.sites) if not s.is_ordered)
         raise DomainError(
             f"{structure.formula}: site {site} is partially occupied ({structure.sites[site].species_string}); a "
-            "potential needs one element a site, so order the structure first (pymatgen's OrderDisorderedStructureTransformation)"
+            "potential needs one element a site, so order the structure first "
+            "(pymatgen's OrderDisorderedStructureTransformation)"
         )
     return _ordered(structure)
 
