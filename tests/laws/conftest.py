@@ -10,6 +10,7 @@ from ase.build import bulk
 from surrogates.datasets.adapters.ase import from_ase
 from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.potentials.sum import Sum
+from surrogates.potentials.tensornet import TensorNet
 from surrogates.tasks.energy import EnergyForces
 from surrogates.testing.probe import probe
 
@@ -17,9 +18,11 @@ MODELS = {
     "LennardJones": lambda: LennardJones(epsilon={"O": 0.2, "Cu": 0.4}, sigma={"O": 1.9, "Cu": 2.2, "O-Cu": 1.8}),
     "Morse": lambda: Morse(r_max=4.5),
     "ZBL": lambda: ZBL(r_max=3.0),
+    "TensorNet O(3)": lambda: TensorNet(elements=["O", "Cu"], r_max=4.0, channels=8, group="O(3)"),
+    "TensorNet SO(3)": lambda: TensorNet(elements=["O", "Cu"], r_max=4.0, channels=8, group="SO(3)"),
     "Sum": lambda: Sum(ZBL(r_max=2.5), Morse(r_max=4.5)),
 }
-DOES_NOT_OWE: dict[str, set[str]] = {}
+DOES_NOT_OWE = {"TensorNet SO(3)": {"reflection"}}
 
 
 def crystal() -> ase.Atoms:
