@@ -101,7 +101,7 @@ class EnergyForces(nn.Module):
             else np.zeros(1)
         )
         scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else float(rest.std())
-        self.normalise.set(isolated, scale if scale > 0 else 1.0, float(rest.mean()))
+        self.normalise.set(isolated, scale if scale > 1e-9 else 1.0, float(rest.mean()))
         if hasattr(self.model, "set_statistics"):
             self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))  # type: ignore[operator]
 
