@@ -1,0 +1,120 @@
+"""Relaxation by a surrogate, finished by the reference where `verify:` names one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from surrogates.workflows.desk import Desk
+from surrogates.workflows.fields import Calculator, Count, ForceLimit, Output, Reference
+from surrogates.workflows.files import read_json, write_json
+from surrogates.workflows.results import decode, encode
+from surrogates.workflows.structure_fields import Structures
+
+
+@dataclass(frozen=True)
+class Relax:
+    """Move atoms downhill until the largest force is small.
+
+    Args:
+        structures: to relax. calculator: a trained surrogate, or a foreign calculator.
+        fmax: eV/Å. steps: at most. optimizer: "fire" or "lbfgs". dtype: precision of the surrogate.
+        verify: a reference that goes on from the surrogate's minimum to its own, and so certifies it.
+    """
+
+    structures: Structures
+    calculator: Calculator
+    fmax: ForceLimit = 0.01
+    steps: Count = 500
+    optimizer: Literal["fire", "lbfgs"] = "fire"
+    dtype: Literal["as trained", "float32", "float64"] = "float64"
+    verify: Reference | None = None
+
+    def outputs(self) -> dict[str, Output]:
+        return {"": Output("structures", "minima.h5")}
+
+    def jobs(self) -> list[str]:
+        return ["all"]
+
+    def work(self, job: str, desk: Desk) -> None:
+        from surrogates.simulation import relax
+        from surrogates.workflows.inputs import calculator, need, start_structures
+        from surrogates.workflows.minima import certify, save_minima
+
+        surrogate = calculator(self.calculator, desk, self.dtype)
+        settings: dict[str, Any] = {"fmax": self.fmax, "steps": self.steps, "optimizer": self.optimizer}
+        found = relax(
+            need(start_structures(self.structures)),
+            surrogate,
+            **settings,
+            checkpoint=desk.job_folder(job) / "relaxation.safetensors",
+            progress=lambda p: desk.progress(p.step, self.steps, f"steps, {p.active} structures, {p.fmax:.3g} eV/Å"),
+        )
+        content = save_minima(found, desk.folder / "minima.h5")
+        checked = certify(found, self.verify, settings, desk) if self.verify else None
+        rows = [
+            RelaxedStructure(
+                formula=atoms.get_chemical_formula(),
+                converged=bool(found.converged[k]),
+                steps=int(found.steps[k]),
+                energy=float(found.energy[k]),
+                fmax=float(found.fmax[k]),
+                failure=found.failure[k],
+                certified=checked[k] if checked else None,
+            )
+            for k, atoms in enumerate(found.atoms)
+        ]
+        write_json(desk.job_folder(job) / "result.json", encode(Relaxed("minima.h5", content, self.fmax, tuple(rows))))
+
+    def finish(self, desk: Desk) -> Relaxed:
+        result: Relaxed = decode(Relaxed, read_json(desk.job_folder("all") / "result.json"))
+        return result
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What the reference made of a surrogate's minimum.
+
+    Args:
+        calls: reference evaluations from the surrogate's minimum to the reference's. converged: whether it got there.
+        rmsd: between the two, aligned, Å. energy_drop: eV that the reference still gained.
+        fmax: the reference's largest force at the surrogate's minimum, eV/Å. failure: why there is none.
+    """
+
+    calls: int
+    converged: bool
+    rmsd: float | None
+    energy_drop: float | None
+    fmax: float | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class RelaxedStructure:
+    """One minimum: `energy` in eV, `fmax` in eV/Å, `steps` made, why it failed, and the reference's certificate."""
+
+    formula: str
+    converged: bool
+    steps: int
+    energy: float | None
+    fmax: float | None
+    failure: str | None = None
+    certified: Certified | None = None
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Minima.
+
+    Args:
+        file: the structures, in the step's folder. hash: of their content. limit: the fmax asked for, eV/Å.
+        structures: one row each, in order.
+    """
+
+    file: str
+    hash: str
+    limit: float
+    structures: tuple[RelaxedStructure, ...]
+
+    def __getitem__(self, index: int) -> RelaxedStructure:
+        return self.structures[index]

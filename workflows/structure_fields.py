@@ -1,0 +1,53 @@
+"""Structures as a workflow file names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from surrogates.workflows.fields import Angstrom, Count, Index, StructuresFile, Takes
+
+_SOURCES = ("molecule", "smiles", "bulk", "file")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One source of structures, and what is done to them.
+
+    Args:
+        molecule: a name of ASE's G2 collection. smiles: conformers by RDKit, `conformers` of them.
+        bulk: a crystal's element or formula, with `crystalstructure`, `a`, `c` (Å), `cubic` and `repeat`.
+        file: a file of structures or an output of a step; `index` takes one of them.
+        rattle: random displacements, Å. count: copies. strain: random strain of the cell.
+        seed: of the random parts. charge: elementary charges. multiplicity: 2S + 1.
+    """
+
+    molecule: str | None = None
+    smiles: str | None = None
+    conformers: Count | None = None
+    bulk: str | None = None
+    crystalstructure: str | None = None
+    a: Angstrom | None = None
+    c: Angstrom | None = None
+    cubic: bool | None = None
+    repeat: Count | list[Count] | None = None
+    file: StructuresFile | None = None
+    index: int | None = None
+    rattle: Angstrom | None = None
+    count: Count | None = None
+    strain: float | None = None
+    seed: Index | None = None
+    charge: int | None = None
+    multiplicity: Count | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in _SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"{' and '.join(given) or 'no source'} of structures; give one of {', '.join(_SOURCES)}")
+
+    def spec(self) -> dict[str, Any]:
+        """The words that were given."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+
+
+Structures = Annotated[str | Structure | list[Structure], Takes("structures")]
