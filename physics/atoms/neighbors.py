@@ -11,7 +11,7 @@ from torch import Tensor
 
 from surrogates.physics.atoms.all_pairs import all_pairs, complete_cell, images_per_structure
 
-# Measured on one core: testing every pair wins for batches of at least 4 structures with fewer candidates each than this
+# Measured on one core: testing every pair wins for 4 structures and more with fewer candidates each than this
 _FEW_STRUCTURES = 4
 _DENSE_CPU = 2_000
 # candidates in the whole batch above which cell lists on the CPU beat testing every pair on a GPU
@@ -25,7 +25,7 @@ def neighbor_list(
     pbc: Bool[Tensor, "structures 3"],
     r_max: float,
 ) -> tuple[Int[Tensor, "2 edges"], Float[Tensor, "edges 3"]]:
-    """Directed edges (i, j), i receives, of all pairs with |x_j - x_i + shift| < r_max (Å), and their shifts S @ cell (Å).
+    """Directed edges (i, j), i receives, of all pairs with |x_j - x_i + shift| < r_max, and their shifts S @ cell; Å.
 
     An atom's own images are its neighbours too. Rows of `cell` along open directions are ignored, so they may be zero;
     positions may lie outside the cell. No edges where r_max is 0. Distances are tested in float64 in every dtype.
