@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ase
 import numpy as np
+from ase.neighborlist import neighbor_list
 
 from surrogates.physics.errors import DomainError
 
@@ -39,7 +40,7 @@ def _draw(
             draw = strain * generator.standard_normal((3, 3))
             moved.set_cell(moved.cell.array @ (np.eye(3) + (draw + draw.T) / 2), scale_atoms=True)
         moved.positions += std * generator.standard_normal(moved.positions.shape)
-        if _smallest_distance(moved) >= floor:
+        if not len(neighbor_list("d", moved, floor)):
             return moved
     raise DomainError(
         f"rattling {atoms.symbols} by {std:g} Å brought two atoms on top of each other {_ATTEMPTS} times in a row; "
@@ -48,7 +49,9 @@ def _draw(
 
 
 def _smallest_distance(atoms: ase.Atoms) -> float:
-    if len(atoms) < 2:
-        return 0.0
-    distances = atoms.get_all_distances(mic=bool(atoms.pbc.any()))
-    return float(distances[np.triu_indices(len(atoms), 1)].min())
+    """Å, periodic images included; 0 where no two atoms are within 32 Å."""
+    for cutoff in (2.0, 4.0, 8.0, 16.0, 32.0):
+        distances = neighbor_list("d", atoms, cutoff)
+        if len(distances):
+            return float(distances.min())
+    return 0.0

@@ -9,15 +9,19 @@ import time
 import numpy as np
 import pytest
 
+from surrogates.datasets.generators import cache
 from surrogates.datasets.generators.cache import Cache, default_cache, digest
 from surrogates.physics.errors import FileError
 
-WRITER = """
+WRITER = f"""
 import sys, time, numpy as np
-from surrogates.datasets.generators.cache import Cache
-cache = Cache(sys.argv[1])
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("cache", {cache.__file__!r})  # alone: without the floor above it and torch
+module = module_from_spec(spec)
+spec.loader.exec_module(module)
+cache = module.Cache(sys.argv[1])
 for k in range(int(sys.argv[3])):
-    cache.put(f"{sys.argv[2]} {k}", {"x": np.full(300, float(k))})
+    cache.put(f"{{sys.argv[2]}} {{k}}", {{"x": np.full(300, float(k))}})
     print(k, flush=True)
     time.sleep(0.002)
 """
@@ -55,24 +59,24 @@ def test_keys_tell_types_shapes_and_order_apart_but_not_signed_zeros():
 
 
 def test_a_flipped_byte_counts_as_absent(tmp_path):
-    cache = Cache(tmp_path / "c.sqlite")
-    cache.put("k", {"x": np.ones(3)})
-    cache.close()
-    with sqlite3.connect(cache.path) as raw:
+    store = Cache(tmp_path / "c.sqlite")
+    store.put("k", {"x": np.ones(3)})
+    store.close()
+    with sqlite3.connect(store.path) as raw:
         payload = bytearray(raw.execute("SELECT payload FROM entries").fetchone()[0])
         payload[-1] ^= 1
         raw.execute("UPDATE entries SET payload = ?", (bytes(payload),))
-    assert cache.get("k") is None
-    cache.put("k", {"x": np.ones(3)})
-    assert cache.get("k")["x"].sum() == 3
+    assert store.get("k") is None
+    store.put("k", {"x": np.ones(3)})
+    assert store.get("k")["x"].sum() == 3
 
 
 def test_a_file_that_is_no_database_is_moved_aside(tmp_path):
     path = tmp_path / "c.sqlite"
     path.write_bytes(b"no database at all" * 100)
-    cache = Cache(path)
-    cache.put("k", {"x": np.ones(1)})
-    assert cache.get("k") is not None
+    store = Cache(path)
+    store.put("k", {"x": np.ones(1)})
+    assert store.get("k") is not None
     assert path.with_name("c.sqlite.damaged").exists()
 
 
@@ -96,8 +100,8 @@ def test_processes_write_at_once_and_a_killed_one_leaves_what_it_finished(tmp_pa
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert patient.wait(timeout=60) == 0
-    cache = Cache(path)
-    assert all(cache.get(f"patient {k}")["x"][0] == k for k in range(30))
-    assert all(cache.get(f"killed {k}")["x"][-1] == k for k in range(last + 1))
+    store = Cache(path)
+    assert all(store.get(f"patient {k}")["x"][0] == k for k in range(30))
+    assert all(store.get(f"killed {k}")["x"][-1] == k for k in range(last + 1))
     patient.stdout.close()
     killed.stdout.close()
