@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +23,7 @@ class Motion:
     forces: Float[Tensor, "atoms 3"]
 
 
+@runtime_checkable
 class Holds(Protocol):
     """Constraints: what they leave of a displacement and of momenta; forces given to a step have theirs taken out."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -33,6 +33,7 @@ class Step:
     holds: Holds
 
 
+@runtime_checkable
 class Ensemble(Protocol):
     """One step of dynamics."""
 
