@@ -63,7 +63,8 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         t = tensors[name]
         sha.update(f"{name}\0{t.dtype}\0{tuple(t.shape)}\0".encode())
-        sha.update(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        flat = torch.empty(t.numel(), dtype=t.dtype)  # of stride 1 also for a single element that was expanded
+        sha.update(flat.copy_(t.detach().reshape(-1)).view(torch.uint8).numpy().data)
     return sha.hexdigest()
 
 
