@@ -27,7 +27,7 @@ if NAME not in external_calculators:
 
 
 def read_surrogates(filename: str, index: int | slice = -1) -> Iterator[Atoms]:
-    """Frames of an HDF5 data set, with energies and forces in a SinglePointCalculator: `read(path, format="surrogates")`."""
+    """Frames of an HDF5 data set, labels in a SinglePointCalculator: `ase.io.read(path, format="surrogates")`."""
     from surrogates.datasets.store import Structures
 
     frames = Structures.open(filename).atoms

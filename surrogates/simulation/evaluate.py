@@ -27,11 +27,13 @@ class Evaluation:
     Args:
         energy: eV. forces: eV/Å.
         failures: reasons by structure; energy and forces of these are NaN.
+        dipole: e Å, where the surrogate has one.
     """
 
     energy: Float[Tensor, "structures"]
     forces: Float[Tensor, "atoms 3"]
     failures: dict[int, str]
+    dipole: Float[Tensor, "structures 3"] | None = None
 
 
 class Evaluator:
@@ -52,7 +54,8 @@ class Evaluator:
             found = self.ask(atoms)
         except FAILURES:
             return self._halved(atoms)
-        return _checked(found.energy.double(), found.forces.double(), atoms, {})
+        checked = _checked(found.energy.double(), found.forces.double(), atoms, {})
+        return replace(checked, dipole=getattr(found, "dipole", None))
 
     def ask(self, atoms: AtomsBatch, *, spread: bool = False) -> Any:
         """The surrogate's own result for a batch that has edges."""

@@ -1,13 +1,13 @@
-"""Second derivatives of one structure's energy by any surrogate."""
+"""Second derivatives of one structure's energy, and first ones of its dipole, by any surrogate."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import ase
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 from surrogates.datasets.batch import AtomsBatch, join
 from surrogates.interfaces import Surrogate
@@ -15,34 +15,59 @@ from surrogates.physics.errors import DomainError
 from surrogates.simulation.evaluate import Evaluator
 from surrogates.simulation.structures import as_batch
 
+STEP = 0.005  # Å; truncation and round-off errors of forces known to 1e-8 eV/Å are alike there
 _ATOMS = 4096  # in one batch of displaced copies
 
 
-def hessian_of(
-    atoms: ase.Atoms, surrogate: Surrogate, *, step: float = 0.005, moving: np.ndarray | None = None
-) -> Float[np.ndarray, "coordinates coordinates"]:
-    """d²E/dx², eV/Å^2, symmetric: the surrogate's own `hessian`, or central differences of its forces.
+@dataclass(frozen=True)
+class Derivatives:
+    """What vibrations need of a structure.
 
     Args:
-        step: displacement of the differences, Å.
-        moving: indices of the atoms to differentiate by; None: all. The result has 3 rows for each of these.
-    Raises DomainError when the surrogate fails at a displaced structure.
+        hessian: d²E/dx², eV/Å^2, symmetric. dipole: dmu/dx, e; None where the surrogate has no dipole.
+        fmax: largest force on an atom where the derivatives were taken, eV/Å. energy: eV.
     """
-    moving = np.arange(len(atoms)) if moving is None else np.asarray(moving)
+
+    hessian: Float[np.ndarray, "coordinates coordinates"]
+    dipole: Float[np.ndarray, "coordinates 3"] | None
+    fmax: float
+    energy: float
+
+
+def hessian_of(atoms: ase.Atoms, surrogate: Surrogate) -> Float[np.ndarray, "coordinates coordinates"]:
+    """d²E/dx² of all coordinates, eV/Å^2: the surrogate's own `hessian`, or central differences of its forces."""
+    return derivatives(atoms, surrogate, np.arange(len(atoms))).hessian
+
+
+def derivatives(
+    atoms: ase.Atoms, surrogate: Surrogate, moving: Integer[np.ndarray, "moving"], *, step: float = STEP
+) -> Derivatives:
+    """Derivatives by the coordinates of the atoms `moving`, analytic where the surrogate has a `hessian`.
+
+    Otherwise all displaced copies (`step` in Å) are one batch. Raises DomainError when the surrogate fails at one.
+    """
     rows = (3 * moving[:, None] + np.arange(3)).ravel()
+    evaluator = Evaluator(surrogate, skin=0.0)
+    batch = evaluator.skin(as_batch([atoms]).to(evaluator.device))
+    here = evaluator(batch)
+    if here.failures:
+        raise DomainError(f"{atoms.symbols}: {here.failures[0]}")
+    hessian, dipole = None, None
     if hasattr(surrogate, "hessian"):
-        evaluator = Evaluator(surrogate, skin=0.0)
-        batch = evaluator.skin(as_batch([atoms]).to(evaluator.device))
         full = surrogate.hessian(batch.to(evaluator.device, evaluator.dtype)).detach().double().cpu().numpy()
-        found = full[np.ix_(rows, rows)]
-    else:
-        found = _differences(atoms, surrogate, step, rows)
-    return (found + found.T) / 2
+        hessian = full[np.ix_(rows, rows)]
+    if hessian is None or here.dipole is not None:
+        differences, dipole = _differences(batch, evaluator, step, rows)
+        hessian = differences if hessian is None else hessian
+    force = here.forces[torch.as_tensor(moving, device=here.forces.device)]
+    fmax = float(force.norm(dim=1).max()) if len(moving) else 0.0
+    return Derivatives((hessian + hessian.T) / 2, dipole, fmax, float(here.energy[0]))
 
 
-def displaced(atoms: AtomsBatch, coordinates: np.ndarray, step: float) -> AtomsBatch:
+def displaced(atoms: AtomsBatch, coordinates: Integer[np.ndarray, "moved"], step: float) -> AtomsBatch:
     """For each of `coordinates` (3 * atom + axis) a copy moved by +`step` and one moved by -`step` (Å), in turn."""
-    copies = join([replace(atoms, structure=atoms.structure)] * (2 * len(coordinates)))
+    none = replace(atoms, edges=atoms.edges[:, :0], shift=atoms.shift[:0], r_max=0.0)
+    copies = join([none] * (2 * len(coordinates)))
     positions = copies.positions.reshape(2 * len(coordinates), -1).clone()
     for k, coordinate in enumerate(coordinates):
         positions[2 * k, coordinate] += step
@@ -50,16 +75,20 @@ def displaced(atoms: AtomsBatch, coordinates: np.ndarray, step: float) -> AtomsB
     return replace(copies, positions=positions.reshape(-1, 3))
 
 
-def _differences(atoms: ase.Atoms, surrogate: Surrogate, step: float, rows: np.ndarray) -> np.ndarray:
-    evaluator = Evaluator(surrogate, skin=0.0)
-    batch = as_batch([atoms]).to(evaluator.device)
-    size = max(1, _ATOMS // (2 * len(atoms)))
-    found = []
+def _differences(
+    batch: AtomsBatch, evaluator: Evaluator, step: float, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    size = max(1, _ATOMS // (2 * len(batch.numbers)))
+    force_rows, dipole_rows = [], []
     for begin in range(0, len(rows), size):
         some = rows[begin : begin + size]
-        result = evaluator(displaced(batch, some, step))
-        if result.failures:
-            raise DomainError(f"the Hessian of {atoms.symbols}: {next(iter(result.failures.values()))}")
-        forces = result.forces.reshape(len(some), 2, -1)
-        found.append(-(forces[:, 0] - forces[:, 1]) / (2 * step))
-    return torch.cat(found)[:, torch.as_tensor(rows, device=found[0].device)].cpu().numpy()
+        found = evaluator(displaced(batch, some, step))
+        if found.failures:
+            raise DomainError(f"a structure displaced by {step} Å: {next(iter(found.failures.values()))}")
+        forces = found.forces.reshape(len(some), 2, -1)
+        force_rows.append((forces[:, 1] - forces[:, 0]) / (2 * step))
+        if found.dipole is not None:
+            dipole = found.dipole.reshape(len(some), 2, 3)
+            dipole_rows.append((dipole[:, 0] - dipole[:, 1]) / (2 * step))
+    hessian = torch.cat(force_rows).cpu().numpy()[:, rows]
+    return hessian, torch.cat(dipole_rows).double().cpu().numpy() if dipole_rows else None
