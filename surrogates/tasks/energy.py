@@ -17,6 +17,7 @@ from surrogates.blocks.scale_shift import ScaleShift
 from surrogates.datasets.batch import AtomsBatch, LabelledAtoms
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
+from surrogates.potentials.sum import Sum, within
 from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.forces import AtomicEnergies, EnergyForcesResult, energy_forces, hessian, total
@@ -33,7 +34,7 @@ class EnergyForces(nn.Module):
         isolated: energies of isolated atoms by symbol, eV; fitted to the training data when not given.
         loss: what an error costs, a name in surrogates.blocks.losses.
         baseline: atoms -> atomic energies in eV that are known already (ZBL, a pair potential); the model learns the
-            rest (delta learning), and only the model's part is scaled.
+            rest (delta learning), and only the model's part is scaled. A `Sum` as model is taken apart into the two.
     Labels weigh in the loss as weights["energy"] (eV/atom), weights["forces"] (eV/Å), weights["stress"] (eV/Å^3), each
     times the mean cost of errors in that unit.
     """
@@ -49,6 +50,8 @@ class EnergyForces(nn.Module):
         super().__init__()
         if loss not in LOSSES:
             raise DomainError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
+        if isinstance(model, Sum) and baseline is None:
+            baseline, model = model.baseline, model.model  # type: ignore[assignment]
         self._isolated = None if isolated is None else dict(isolated)
         self.arguments = {"model": model, "isolated": self._isolated, "loss": loss, "baseline": baseline}
         self.model = model
@@ -189,8 +192,10 @@ class EnergyForces(nn.Module):
         return EnergyForcesResult(result.energy.cpu(), result.forces.cpu())
 
     def _interaction(self, atoms: AtomsBatch) -> Tensor:
-        learnt = self.normalise.interaction(self.model(atoms))
-        return learnt if self.baseline is None else learnt + self.baseline(atoms)
+        if self.baseline is None:
+            return self.normalise.interaction(self.model(atoms))
+        learnt = self.normalise.interaction(self.model(within(atoms, self.model.r_max)))  # type: ignore[arg-type]
+        return learnt + self.baseline(within(atoms, self.baseline.r_max))  # type: ignore[arg-type]
 
     def _parts(self) -> list[nn.Module]:
         return [self.model] if self.baseline is None else [self.model, self.baseline]

@@ -2,8 +2,8 @@
 
 from surrogates.training.checkpoint import info, load
 from surrogates.training.fit import TrainingStopped, fit
-from surrogates.training.fitted import Fitted, combine
+from surrogates.training.fitted import Fitted, SeenInTraining, combine
 from surrogates.training.plan import Plan
 from surrogates.training.state import Hook, State
 
-__all__ = ["Fitted", "Hook", "Plan", "State", "TrainingStopped", "combine", "fit", "info", "load"]
+__all__ = ["Fitted", "Hook", "Plan", "SeenInTraining", "State", "TrainingStopped", "combine", "fit", "info", "load"]

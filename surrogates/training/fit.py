@@ -15,6 +15,7 @@ from surrogates.physics.errors import SurrogatesWarning, TrainingError
 from surrogates.training import resume
 from surrogates.training.budget import Budget, Clock
 from surrogates.training.fitted import Fitted, provenance, row_digests
+from surrogates.training.interrupt import held_back
 from surrogates.training.plan import Plan
 from surrogates.training.state import Hook, State
 from surrogates.training.trainer import NotFinite, Trainer
@@ -73,24 +74,28 @@ def _run(
     clock, budget = Clock(trainer.device, trainer.progress.elapsed), Budget(plan, trainer.steps_per_epoch)
     saved = time.monotonic()
     try:
-        while _unfinished(trainer, budget, clock):
-            _advance(trainer, plan, budget, clock, hooks)
-            if path is not None and time.monotonic() - saved > _SAVE_EVERY:
-                trainer.progress.elapsed = clock.elapsed()
-                resume.save(path, trainer, identity)
-                saved = time.monotonic()
+        with held_back() as interrupt:
+            while _unfinished(trainer, budget, clock):
+                _advance(trainer, plan, budget, clock, hooks)
+                interrupt.check()
+                if path is not None and time.monotonic() - saved > _SAVE_EVERY:
+                    _save(path, trainer, clock, identity)
+                    saved = time.monotonic()
     except KeyboardInterrupt:
         if path is not None:
-            trainer.progress.elapsed = clock.elapsed()
-            resume.save(path, trainer, identity)
+            _save(path, trainer, clock, identity)
             raise
         _stop(trainer, "it was interrupted")
     except NotFinite:
         _break_down(trainer)
     if path is not None:
-        trainer.progress.elapsed = clock.elapsed()
-        resume.save(path, trainer, identity)
+        _save(path, trainer, clock, identity)
     return {"seconds": clock.elapsed(), "steps": trainer.progress.step}
+
+
+def _save(path: Path, trainer: Trainer, clock: Clock, identity: dict[str, Any]) -> None:
+    trainer.progress.elapsed = clock.elapsed()
+    resume.save(path, trainer, identity)
 
 
 def _unfinished(trainer: Trainer, budget: Budget, clock: Clock) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,14 @@ from torch import Tensor
 
 from surrogates import uncertainty
 from surrogates.evaluation.metrics import with_spread
-from surrogates.physics.errors import TrainingError
+from surrogates.physics.errors import SurrogatesWarning, TrainingError
 from surrogates.training.plan import Plan
 
 _PACKAGES = ("torch", "e3nn", "ase", "numpy", "vesin")
+
+
+class SeenInTraining(SurrogatesWarning):
+    """Data that should be new to the model are among its training data."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,13 @@ class Fitted:
         return self.task.hessian(atoms)
 
     def evaluate(self, data: Any) -> Any:
-        """Scores on held-out data, with coverage of the spread when there is one."""
+        """Scores on held-out data, with coverage of the spread if there is one; warns of rows trained on."""
+        shared = self.seen(data)
+        if shared:
+            text = (
+                f"{len(shared)} of {len(data)} rows ({shared[:5]}...) were trained on; scores on them tell nothing new"
+            )
+            warnings.warn(text, SeenInTraining, stacklevel=2)
 
         def predict(atoms: Any, *, stress: bool = False) -> Any:
             return self.predict(atoms, stress=stress, spread=self.spread is not None)
@@ -115,6 +127,10 @@ class Fitted:
             return []
         known = {bytes(row) for row in self.train_rows.numpy()}
         return [i for i, row in enumerate(_digests(data)) if bytes(row) in known]
+
+    def with_scores(self, **scores: Any) -> Fitted:
+        """The same surrogate with results of `evaluate` noted under their names, to be saved with it."""
+        return replace(self, scores=self.scores | {name: _noted(s) for name, s in scores.items()})
 
     def save(self, path: str | Path) -> Path:
         """Write one checkpoint file, atomically; returns its path."""
@@ -203,3 +219,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value
+
+
+def _noted(scores: Any) -> Any:
+    """Scores as JSON: per-sample arrays are left out, and what is no finite number becomes None."""
+    if not is_dataclass(scores) or isinstance(scores, type):
+        return scores
+    values = asdict(replace(scores, arrays={}) if hasattr(scores, "arrays") else scores)
+    return _finite(plain({name: value for name, value in values.items() if name != "arrays"}))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -148,8 +148,8 @@ class Trainer:
 def _optimizer(task: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     trained = [p for p in task.parameters() if p.requires_grad]
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=plan.lr, weight_decay=plan.weight_decay)
-    return torch.optim.Adam(trained, lr=plan.lr, weight_decay=plan.weight_decay, amsgrad=True)
+        return torch.optim.AdamW(trained, lr=plan.lr, weight_decay=plan.weight_decay, fused=True)
+    return torch.optim.Adam(trained, lr=plan.lr, weight_decay=plan.weight_decay, amsgrad=True, fused=True)
 
 
 def _chunks(data: Sequence[Any], size: int) -> Iterator[list[Any]]:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import FileError, SurrogatesError, TrustError
-from surrogates.training import Plan, combine, fit, info, load, tensor_file
+from surrogates.training import Plan, SeenInTraining, combine, fit, info, load, tensor_file
 
 FORMAT_1 = Path(__file__).parent / "format_1.safetensors"
 
@@ -60,6 +60,15 @@ def test_training_rows_are_found_among_others(fitted, clusters, tmp_path):
     again = load(fitted.save(tmp_path / "model.safetensors"))
     mixed = type(clusters(1))([*clusters(3, seed=9), *clusters(2)])
     assert again.seen(mixed) == [3, 4]
+
+
+def test_scores_are_kept_in_the_file(fitted, clusters, tmp_path):
+    with pytest.warns(SeenInTraining, match="3 of 4 rows"):
+        scores = fitted.evaluate(type(clusters(1))([*clusters(3), *clusters(1, seed=8)]))
+    again = load(fitted.with_scores(mixed=scores).save(tmp_path / "model.safetensors"))
+    assert again.scores["mixed"]["force_mae"] == scores.force_mae
+    assert "arrays" not in again.scores["mixed"]
+    assert "scores on mixed" in info(tmp_path / "model.safetensors")
 
 
 def test_the_card_tells_what_the_file_holds(fitted, tmp_path):
