@@ -6,25 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, TypeAlias
 
 from surrogates.datasets.flat import Arrays, pack, unpack
 from surrogates.datasets.sample import Sample
 from surrogates.datasets.shard import read_shard
 
 SHARDS_IN_MEMORY = 64
-
-
-@runtime_checkable
-class Part(Protocol):
-    """A fixed sequence of samples."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def arrays(self) -> Arrays: ...
-
-    def sample(self, k: int) -> Sample: ...
 
 
 class Loaded:
@@ -72,6 +60,9 @@ class OnDisk:
 
     def sample(self, k: int) -> Sample:
         return _load(self.path, self.digest).sample(k)
+
+
+Part: TypeAlias = Loaded | OnDisk  # a fixed sequence of samples
 
 
 @lru_cache(maxsize=SHARDS_IN_MEMORY)

@@ -18,7 +18,7 @@ METHODS = ("block", "random", "group")
 
 
 def split_rows(
-    strata: Sequence[str], groups: Sequence[str], sizes: Sequence[float], *, seed: int, method: str, gap: int
+    strata: Sequence[str], groups: Sequence[str], sizes: Sequence[float | int], *, seed: int, method: str, gap: int
 ) -> list[np.ndarray]:
     """Ascending row numbers of each part.
 
@@ -48,7 +48,7 @@ def split_rows(
     return parts
 
 
-def _counts(sizes: Sequence[float], n: int) -> list[int]:
+def _counts(sizes: Sequence[float | int], n: int) -> list[int]:
     given = ", ".join(str(s) for s in sizes)
     if not sizes or any(not math.isfinite(s) or s <= 0 for s in sizes):
         raise DomainError(f"split({given}): give positive fractions such as 0.8, 0.2 or counts such as 120, 200")

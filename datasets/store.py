@@ -148,7 +148,7 @@ class Structures(Dataset[Sample]):
         """Each n-th structure."""
         return self[::n]
 
-    def split(self, *sizes: float, seed: int = 0, method: str = "block", gap: int = 0) -> tuple[Structures, ...]:
+    def split(self, *sizes: float | int, seed: int = 0, method: str = "block", gap: int = 0) -> tuple[Structures, ...]:
         """Parts of the given fractions or counts, disjoint; each keeps the order of the rows.
 
         "block" cuts every trajectory and composition into contiguous blocks and shares them out in proportion, leaving

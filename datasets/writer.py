@@ -45,6 +45,7 @@ class ShardWriter:
         self.provenance = dict(provenance or {})
         if (self.folder / MANIFEST).exists():
             self._resume(provenance)
+        self._remove_strays()
 
     def __len__(self) -> int:
         """Samples taken so far, earlier sessions' included."""
@@ -103,11 +104,11 @@ class ShardWriter:
             arrays, _ = read_shard(self.folder / young["name"], young["sha256"])
             self._young = [unpack(arrays, k) for k in range(young["count"])]
             self._stored, self._name = len(self._young), young["name"]
+
+    def _remove_strays(self) -> None:
+        """Remove what a kill between two steps of a flush left behind."""
         listed = {e["name"] for e in self._closed} | {self._name}
-        for stray in [
-            *self.folder.glob("shard-*.h5"),
-            *self.folder.glob(".shard-*.tmp"),
-            *self.folder.glob(".manifest*.tmp"),
-        ]:
-            if stray.name not in listed:  # left by a kill between two of the steps of a flush
-                stray.unlink(missing_ok=True)
+        for pattern in ("shard-?????-?????.h5", ".shard-*.tmp", f".{MANIFEST}.*.tmp"):
+            for stray in self.folder.glob(pattern):
+                if stray.name not in listed:
+                    stray.unlink(missing_ok=True)
