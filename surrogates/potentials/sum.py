@@ -15,7 +15,8 @@ from surrogates.physics.errors import DomainError
 class Sum(nn.Module):
     """energies = baseline + model, each with its own cutoff.
 
-    The baseline is frozen: its parameters are physics, and fitting moves the model only.
+    The baseline is frozen: its parameters are physics, and fitting moves the model only. The task `EnergyForces` takes
+    the two apart, since it scales what is learned and must not scale what is known.
 
     Args:
         baseline: such as `ZBL()` or `LennardJones()`, in eV.
@@ -32,11 +33,11 @@ class Sum(nn.Module):
 
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, eV."""
-        return self.baseline(_within(atoms, self.baseline.r_max)) + self.model(_within(atoms, self.model.r_max))
+        return self.baseline(within(atoms, self.baseline.r_max)) + self.model(within(atoms, self.model.r_max))
 
 
-def _within(atoms: AtomsBatch, r_max: float) -> AtomsBatch:
-    """The same batch with the edges of a shorter cutoff only."""
+def within(atoms: AtomsBatch, r_max: float) -> AtomsBatch:
+    """The same batch with the edges of a shorter cutoff only, Å."""
     if r_max >= atoms.r_max:
         return atoms
     keep = (atoms.vectors().detach().norm(dim=-1) < r_max).nonzero()[:, 0]

@@ -48,7 +48,7 @@ class Tolerance:
         force: eV/Å, analytic against central differences. stress: eV/Å^3, likewise.
         jump: largest step of force (eV/Å) and energy (eV) at the cutoff.
         drift: eV/atom/ps of total energy in NVE dynamics.
-        step: of central differences, Å (or strain).
+        step, strain: of central differences: Å for forces, relative for stress.
         round_off: relative to the sum of |atomic energies|, and to the largest force, added to every tolerance.
     """
 
@@ -59,6 +59,7 @@ class Tolerance:
     jump: float = 1e-8
     drift: float = 1e-3
     step: float = 1e-4
+    strain: float = 2e-5
     round_off: float = 32 * torch.finfo(torch.float64).eps
 
 
@@ -70,10 +71,11 @@ SINGLE = Tolerance(  # float32: positions of 10 Å are known to 1e-6 Å
     stress=1e-3,
     jump=1e-3,
     step=1e-2,
+    strain=3e-3,
     round_off=32 * torch.finfo(torch.float32).eps,
 )
 CONVERGED = Tolerance(  # somebody's iterative calculator: energies to about 1e-6 eV
-    invariance=1e-4, extensivity=1e-4, force=5e-3, stress=1e-4, jump=1e-4, step=2e-3, round_off=1e-9
+    invariance=1e-4, extensivity=1e-4, force=5e-3, stress=1e-4, jump=1e-4, step=2e-3, strain=1e-3, round_off=1e-9
 )
 
 

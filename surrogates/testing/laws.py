@@ -95,7 +95,7 @@ def forces_are_gradients(
 
 def stress_is_strain_derivative(thing: Any, structures: Batches, tolerance: Tolerance = EXACT) -> list[Law]:
     """stress = (1/V) dE/d(strain), ASE's sign: against central differences over strained cells."""
-    ask, h, name = probe(thing), tolerance.step, "stress = dE/dstrain / V"
+    ask, h, name = probe(thing), tolerance.strain, "stress = dE/dstrain / V"
     error = scale = floor = 0.0
     periodic = [s for s in each(structures) if volume(s) > 0]
     answers = [ask(s, stress=True) for s in periodic]

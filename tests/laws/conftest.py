@@ -8,6 +8,7 @@ import torch
 from ase.build import bulk
 
 from surrogates.datasets.adapters.ase import from_ase
+from surrogates.potentials.mace import MACE
 from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.potentials.sum import Sum
 from surrogates.potentials.tensornet import TensorNet
@@ -18,6 +19,7 @@ MODELS = {
     "LennardJones": lambda: LennardJones(epsilon={"O": 0.2, "Cu": 0.4}, sigma={"O": 1.9, "Cu": 2.2, "O-Cu": 1.8}),
     "Morse": lambda: Morse(r_max=4.5),
     "ZBL": lambda: ZBL(r_max=3.0),
+    "MACE": lambda: MACE(elements=["O", "Cu"], r_max=4.0, hidden="4x0e + 4x1o", correlation=3, radial_widths=[8]),
     "TensorNet O(3)": lambda: TensorNet(elements=["O", "Cu"], r_max=4.0, channels=8, group="O(3)"),
     "TensorNet SO(3)": lambda: TensorNet(elements=["O", "Cu"], r_max=4.0, channels=8, group="SO(3)"),
     "Sum": lambda: Sum(ZBL(r_max=2.5), Morse(r_max=4.5)),

@@ -15,7 +15,7 @@ from surrogates.physics.atoms.pair import COULOMB, lennard_jones, morse, switch,
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.potentials.sum import Sum
-from surrogates.tasks.energy import energy_forces
+from surrogates.tasks.energy import EnergyForces, energy_forces
 
 
 def batch(atoms, r_max):
@@ -142,3 +142,12 @@ def test_training_a_sum_leaves_the_baseline_alone():
     both = Sum(LennardJones(), Morse())
     assert not any(p.requires_grad for p in both.baseline.parameters())
     assert all(p.requires_grad for p in both.model.parameters())
+
+
+def test_a_task_scales_what_is_learned_and_not_the_baseline():
+    base, learned = LennardJones(r_max=8.0), Morse(r_max=6.0)
+    task = EnergyForces(Sum(base, learned)).double()
+    task.normalise.set({18: -2.0}, 3.0, 0.5)
+    atoms = batch(argon(), 8.0)
+    expected = -2.0 + 0.5 + 3.0 * learned(batch(argon(), 6.0)) + base(atoms)
+    torch.testing.assert_close(task.predict(atoms).energies, expected)
