@@ -71,9 +71,7 @@ def read_fan_out(
     if isinstance(values, dict) and set(values) == {"range"}:
         values = _range(document, (*here, key, "range"), values["range"])
     if not isinstance(values, list) or not 1 <= len(values) <= MOST or links_in(values):
-        raise document.error(
-            (*here, key), "accepted are a list of values, {range: [start, stop, step]} or {dataset: ...}"
-        )
+        raise document.error((*here, key), "accepted are a list, {range: [start, stop, step]} or {dataset: ...}")
     return FanOut(key, tuple(values))
 
 

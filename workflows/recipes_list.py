@@ -23,9 +23,7 @@ def workflow_path(text: str | Path) -> Path:
     known = recipes()
     if str(text) in known:
         return known[str(text)]
-    raise FileError(
-        f"there is no file {str(text)!r}, and no recipe of that name; recipes: {accepted(known, str(text))}"
-    )
+    raise FileError(f"there is no file {str(text)!r} and no recipe of that name; {accepted(known, str(text))}")
 
 
 def recipe_summary(path: Path) -> str:

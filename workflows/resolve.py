@@ -152,9 +152,7 @@ class Resolver:
         outputs = plan.step.outputs()
         if link.output in outputs:
             if plan.fan_out is not None:
-                raise self.document.error(
-                    place, f"{link} names a step with for_each, whose outputs have no single name"
-                )
+                raise self.document.error(place, f"{link} is a step with for_each: its outputs have no one name")
             return str(link)
         found: Any = plan.arguments
         for key in link.rest:

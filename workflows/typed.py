@@ -1,7 +1,7 @@
 """Checks plain data against the annotations of dataclasses, and builds them.
 
-One error, with place and nearest word, at the first thing that does not fit. Numbers are strict: "5" is text, true is no
-number, 3 is accepted where 3.0 is.
+One error, with place and nearest word, at the first thing that does not fit. Numbers are strict: "5" is text, true is
+no number, 3 is accepted where 3.0 is.
 """
 
 from __future__ import annotations
