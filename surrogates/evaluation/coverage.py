@@ -45,8 +45,8 @@ class Coverage:
 
     @property
     def informative(self) -> bool:
-        """False for a band that does not tell large errors from small ones: it is no spread."""
-        return self.rank_correlation > 3.0 / max(self.groups, 1) ** 0.5 and self.widest_over_narrowest > 1.05
+        """False for a band that is not seen to tell large errors from small ones (two standard errors): no spread."""
+        return self.rank_correlation > 2.0 / max(self.groups, 1) ** 0.5 and self.widest_over_narrowest > 1.05
 
     def __str__(self) -> str:
         terciles = " ".join(f"{100 * t:.0f}" for t in self.terciles)

@@ -3,9 +3,9 @@
 Papers: Distribution-Free Predictive Inference for Regression (arXiv:1604.04173), section 5.2, locally weighted bands;
 Distribution-free inference with hierarchical data (arXiv:2306.06342), for atoms that come in frames.
 
-The calibration part is cut into blocks of consecutive structures, every other one for each of two purposes. One half
-fits how the size of the error follows from signs of trouble (`error_scale`), the other gives the factor q by which
-that expected size must be multiplied to hold `level` of the errors, counted by whole frames. Half-width of a band:
+The calibration part is cut into blocks of consecutive structures. Every third block fits how the size of the error
+follows from signs of trouble (`error_scale`), the others give the factor q by which that expected size must be
+multiplied to hold `level` of the errors, counted by whole frames (split, not cross-conformal). Half-width of a band:
 
     forces: |dF_i| <= q_F s_i for the norm of atom i's error, eV/Å;   energy: |dE| <= q_E s, eV.
 
@@ -15,6 +15,7 @@ Frames of one trajectory are correlated, which leaves the mean coverage alone bu
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +32,7 @@ from surrogates.uncertainty.last_layer import fit_last_layer, has_features
 from surrogates.uncertainty.signals import Signals
 from surrogates.uncertainty.spread import Band, Spread
 
-BLOCKS = 20  # pieces of the calibration part, alternately used
+BLOCKS = 30  # pieces of the calibration part, every third for the size of the error
 POSTERIOR_FRAMES = 64  # training structures that the last layer's posterior is learnt from
 
 
@@ -55,8 +56,8 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
 
 def learning_part(frames: int) -> Tensor:
     """Which of `frames` consecutive frames (frames,) fit the error's size; the others give the quantile."""
-    blocks = max(2, min(BLOCKS, frames // 4))
-    return torch.arange(frames) * blocks // frames % 2 == 0
+    blocks = 3 * max(1, min(BLOCKS // 3, frames // 6))
+    return torch.arange(frames) * blocks // frames % 3 == 0
 
 
 Table = tuple[Tensor, Tensor, Tensor, Tensor]  # signals (n, signals), class (n,), error (n,), frame (n,)
@@ -71,7 +72,10 @@ def _band(table: Table | None, classes: int, level: float) -> Band | None:
     learn = learning_part(int(present.max()) + 1)[present]
     scale = fit_error_scale(signals[learn], kind[learn], error[learn], classes=classes)
     rest = ~learn
-    return Band(scale, group_quantile(error[rest] / scale(signals[rest], kind[rest]), frame[rest], level))
+    factor = group_quantile(error[rest] / scale(signals[rest], kind[rest]), frame[rest], level)
+    if not math.isfinite(factor):
+        raise _too_few(len(torch.unique(frame)), level)
+    return Band(scale, factor)
 
 
 def _force_table(spread: Spread, calibration: Any) -> Table | None:
@@ -111,8 +115,16 @@ def _joined(parts: list[Table]) -> Table | None:
 def _check(train: Any, calibration: Any, level: float) -> None:
     if train is None or len(train) == 0:
         raise DomainError("calibration needs the training data too (what is usual?); give it as train=")
-    needed = 2 * least_groups(level) + 2
-    if len(calibration) < needed:
-        raise DomainError(
-            f"{len(calibration)} calibration structures cannot support a {100 * level:g} % band; give at least {needed}"
-        )
+    if len(calibration) < _needed(level):
+        raise _too_few(len(calibration), level)
+
+
+def _needed(level: float) -> int:
+    return 2 * least_groups(level) + 2
+
+
+def _too_few(count: int, level: float) -> DomainError:
+    return DomainError(
+        f"{count} labelled calibration structures cannot support a {100 * level:g} % band; "
+        f"give at least {_needed(level)}"
+    )

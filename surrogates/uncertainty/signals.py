@@ -20,6 +20,7 @@ from surrogates.uncertainty.environment import Environments
 from surrogates.uncertainty.last_layer import LastLayer
 
 WEAK = 0.1  # eV/Å: below this the strength of a force says nothing
+FAR = 1e3  # distances are cut here, so that an unknown element has a large spread and not an infinite one
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Signals:
     ) -> Float[Tensor, "atoms signals"]:
         """One row per atom, float64."""
         forces = torch.stack([r.forces for r in results]).double()
-        distance = self.environments.distance(atoms).clamp(max=1e6)
+        distance = self.environments.distance(atoms).clamp(max=FAR)
         columns = [distance, (forces.mean(dim=0).square().sum(dim=1) + WEAK**2).sqrt()]
         columns.append(self.environments.around(atoms, distance))
         if len(results) > 1:
