@@ -93,6 +93,8 @@ def info(path: str | Path) -> str:
 
 
 def _build(tensors: dict[str, Tensor], metadata: dict[str, Any], trust: tuple[str, ...]) -> Fitted:
+    if not metadata["members"]:
+        raise ValueError("it has no members")
     with torch.random.fork_rng(devices=[]):  # constructing draws random weights that are overwritten at once
         members = tuple(construct(spec, trust) for spec in metadata["members"])
     for k, member in enumerate(members):
@@ -149,7 +151,7 @@ def _given(plan: dict[str, Any]) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k}={_short(v)}" for k, v in value.items())
+        return ", ".join(f"{k}=({_short(v)})" if isinstance(v, dict) else f"{k}={_short(v)}" for k, v in value.items())
     if isinstance(value, list):
         return "[" + ", ".join(_short(v) for v in value[:12]) + (", ..." if len(value) > 12 else "") + "]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

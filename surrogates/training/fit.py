@@ -67,7 +67,7 @@ def fit(
 
 def _run(
     trainer: Trainer, plan: Plan, hooks: Sequence[Hook], directory: str | Path | None, identity: dict[str, Any]
-) -> dict[str, float | int]:
+) -> dict[str, Any]:
     path = None if directory is None else Path(directory) / resume.FILE
     if path is not None:
         resume.restore(path, trainer, identity)
@@ -90,7 +90,7 @@ def _run(
         _break_down(trainer)
     if path is not None:
         _save(path, trainer, clock, identity)
-    return {"seconds": clock.elapsed(), "steps": trainer.progress.step}
+    return {"seconds": clock.elapsed(), "steps": trainer.progress.step, "validations": trainer.progress.times}
 
 
 def _save(path: Path, trainer: Trainer, clock: Clock, identity: dict[str, Any]) -> None:
@@ -137,6 +137,7 @@ def _validate(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, fracti
     if budget.seconds is not None:
         budget.reserve = min(2 * (clock.elapsed() - begin), 0.1 * budget.seconds)
     trainer.note(valid=value)
+    progress.times.append([progress.step, clock.elapsed()])
     if plan.patience is not None and progress.since_best >= plan.patience:
         progress.stopped = f"no better validation loss in {plan.patience} validations"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ class Fitted:
         spread: the calibrated spread, None until `calibrate`.
         scores: results of evaluations worth keeping in the file, by name: plain JSON.
         train_rows: first 8 bytes of each training row's hash, so that test rows among them are found.
-        timings: seconds and steps of the training just done; not written to files.
+        timings: of the training just done: `seconds`, `steps`, and `validations` as [step, seconds]; not in files.
         train_data: the training set just used, which `calibrate` needs; not written to files.
     """
 
@@ -50,7 +51,7 @@ class Fitted:
     spread: uncertainty.Spread | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     train_rows: Tensor | None = field(default=None, repr=False)
-    timings: dict[str, float | int] = field(default_factory=dict, compare=False)
+    timings: dict[str, Any] = field(default_factory=dict, compare=False)
     train_data: Any = field(default=None, repr=False, compare=False)
 
     @property
@@ -193,13 +194,10 @@ def versions() -> dict[str, str]:
 
 
 def papers(task: Any) -> list[str]:
-    """First docstring lines of the modules that the task's parts are defined in: the papers' titles."""
-    lines = {}
-    for module in task.modules():
-        name = type(module).__module__
-        if name.startswith("surrogates.") and ".blocks." not in name and ".tasks." not in name:
-            lines[name] = (inspect.getdoc(sys.modules[name]) or name).split("\n")[0]
-    return list(lines.values())
+    """Titles of the papers that the task's parts implement: first docstring lines of their files that cite one."""
+    files = {type(module).__module__: None for module in task.modules()}
+    lines = ((inspect.getdoc(sys.modules[name]) or "").split("\n")[0] for name in files)
+    return [line for line in lines if re.search(r"arXiv|doi", line, re.IGNORECASE)]
 
 
 def row_digests(data: Any) -> Tensor | None:

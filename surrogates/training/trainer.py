@@ -30,6 +30,7 @@ class Progress:
     stopped: str | None = None
     sums: dict[str, float | int] = field(default_factory=dict)  # over the steps of the running epoch
     history: list[dict[str, float | int]] = field(default_factory=list)
+    times: list[list[float | int]] = field(default_factory=list)  # step and seconds of each validation
 
 
 class NotFinite(ArithmeticError):
