@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from surrogates.datasets.generators.cache import Cache, default_cache
 from surrogates.datasets.generators.jobs import Generated, Job, Progress, collect, derived_seed, plain, run_job
 from surrogates.datasets.generators.labels import Referee
 from surrogates.datasets.generators.object_reference import ObjectReference
+from surrogates.datasets.generators.parallel import run_jobs
 from surrogates.datasets.generators.references import parse_reference
 from surrogates.datasets.generators.sampling import parse_sampling
 from surrogates.datasets.generators.structures import structures_from_spec
@@ -51,10 +53,10 @@ def generate(
     spacing: float | int = 25.0,
     seed: int = 0,
     directory: str | Path | None = None,
-    cache: str | Path | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Parts:
-    """Run every walker in this process and return its samples.
+    """Run every walker and return its samples. What was computed before, in any run, comes from the user's cache.
 
     Args:
         structures: start structures, as `structures_from_spec` takes them; each walker visits all of them.
@@ -62,18 +64,18 @@ def generate(
         walkers: `Walker`, `Rattle` or their words, by name; samples of one share no trajectory with another's.
         spacing: fs between samples of a walker. seed: of everything random.
         directory: where to write NAME.h5; in memory only where None.
-        cache: SQLite file of moves and labels; the user's own where None.
-        progress: called with (samples so far, samples of this walker).
+        workers: processes of one thread each that share the walkers; 1 works in this process.
+        progress: called with (samples so far, samples in all).
     """
     walkers = walkers or {"data": {"temperature": 500, "samples": 500}}
     if hasattr(reference, "get_potential_energy"):
         return _with_object(structures, reference, walkers, spacing, seed, progress)
     with _folder(directory) as folder:
-        jobs = plan_jobs(structures, reference, walkers, spacing=spacing, seed=seed, directory=folder, cache=cache)
-        done = {job.name: run_job(job, progress) for job in jobs}
-        parts = {name: _opened(result, keep=directory is not None) for name, result in done.items()}
+        jobs = plan_jobs(structures, reference, walkers, spacing=spacing, seed=seed, directory=folder)
+        done = run_jobs(jobs, workers, progress) if workers > 1 else _one_by_one(jobs, progress)
+        parts = {result.name: _opened(result, keep=directory is not None) for result in done}
     spec = parse_reference(reference).spec
-    return Parts(parts, {name: result.failures for name, result in done.items()}, spec)
+    return Parts(parts, {result.name: result.failures for result in done}, spec)
 
 
 def plan_jobs(
@@ -112,6 +114,19 @@ def plan_jobs(
         )
         for name, sampling in samplings.items()
     ]
+
+
+def _one_by_one(jobs: Sequence[Job], progress: Progress | None) -> list[Generated]:
+    total, done = sum(int(job.sampling["samples"]) for job in jobs), 0
+    results = []
+    for job in jobs:
+        results.append(run_job(job, None if progress is None else partial(_shifted, progress, done, total)))
+        done += int(job.sampling["samples"])
+    return results
+
+
+def _shifted(progress: Progress, before: int, total: int, n: int, _: int) -> None:
+    progress(before + n, total)
 
 
 def _with_object(

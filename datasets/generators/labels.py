@@ -20,7 +20,7 @@ from surrogates.datasets.generators.cache import Cache, digest
 from surrogates.datasets.generators.object_reference import ObjectReference
 from surrogates.datasets.generators.references import Reference
 from surrogates.datasets.generators.threads import OneThread
-from surrogates.physics.errors import SurrogatesError
+from surrogates.physics.errors import DomainError, SurrogatesError
 
 
 class ReferenceFailure(SurrogatesError):
@@ -72,6 +72,16 @@ class Referee:
     def key(self, atoms: ase.Atoms) -> str:
         """The cache key: method, library version and content of the structure."""
         return digest("label 1", self.identity, *contents(atoms))
+
+    def check(self, atoms: ase.Atoms) -> None:
+        """Label a start structure; DomainError when the reference cannot treat it."""
+        try:
+            self.label(atoms)
+        except (ReferenceFailure, NotImplementedError, LookupError, ValueError, RuntimeError) as error:
+            raise DomainError(
+                f"the reference {self.reference.use} cannot start from {atoms.symbols}: {error}; "
+                "check its elements, charge, multiplicity and geometry, or give another reference"
+            ) from error
 
     def label(self, atoms: ase.Atoms, calculator: Any = None) -> Labels:
         """The labels of `atoms`, from the cache or computed; ReferenceFailure (cached too) when there are none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from surrogates.datasets.generators.generate import GFN2, generate
@@ -17,7 +16,6 @@ def molecules(
     reference: Any = GFN2,
     spacing: float | int = 25.0,
     seed: int = 0,
-    cache: str | Path | None = None,
 ) -> Structures:
     """`samples` structures of a Langevin walker with energies and forces by the reference, `spacing` fs apart.
 
@@ -26,4 +24,4 @@ def molecules(
     """
     start = {"molecule": structures} if isinstance(structures, str) else structures
     walker = {"data": {"temperature": temperature, "samples": samples}}
-    return generate(start, reference, walker, spacing=spacing, seed=seed, cache=cache)["data"]
+    return generate(start, reference, walker, spacing=spacing, seed=seed)["data"]

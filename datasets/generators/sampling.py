@@ -76,6 +76,7 @@ def share(sampling: Sampling, structures: int) -> list[Sampling | None]:
 
 
 def _displaced(start: ase.Atoms, referee: Referee, sampling: Rattle, seed: int) -> Iterator[Frame]:
+    referee.check(start)
     found = failed = draw = 0
     while found < sampling.samples:
         (atoms,) = rattled(start, sampling.rattle, strain=sampling.strain, seed=[seed, draw])

@@ -21,6 +21,7 @@ import numpy as np
 
 from surrogates.datasets.generators.conformers import conformers
 from surrogates.datasets.generators.rattled import rattled
+from surrogates.datasets.read import read_structures
 from surrogates.physics.errors import DomainError
 
 _COMMON = ("rattle", "count", "strain", "seed", "charge", "multiplicity")
@@ -145,12 +146,10 @@ def _bulk(spec: Mapping[str, Any]) -> list[ase.Atoms]:
 
 
 def _file(spec: Mapping[str, Any], folder: Path) -> list[ase.Atoms]:
-    from surrogates.datasets.adapters import read_structures
-
     index = spec.get("index")
     if index is not None and (isinstance(index, bool) or not isinstance(index, int)):
         raise DomainError(f"index: {index!r} was given; give the number of one structure, counted from 0")
-    found = list(read_structures(folder / str(spec["file"])).atoms)
+    found = list(read_structures(folder / str(spec["file"]), energy=None, forces=None).atoms)
     if index is None:
         return found
     if not -len(found) <= index < len(found):

@@ -139,13 +139,13 @@ class _Trajectory:
         """The relaxed structure with momenta drawn for the walker's temperature."""
         random = json.dumps(np.random.PCG64(seed).state)
         given = State(self.start.positions.copy(), np.zeros_like(self.start.positions), random)
+        self.referee.check(self.start)
         try:
-            self.referee.label(self.start)
             relaxed = self._known(given, "relax", partial(self._relax, given))
         except _FAILURES as error:
             raise DomainError(
-                f"the reference {self.referee.reference.use} cannot start from {self.start.symbols}: {error}; "
-                "check its elements, charge, multiplicity and geometry, or give another reference"
+                f"the reference {self.referee.reference.use} cannot relax {self.start.symbols}: {error}; "
+                "give a structure nearer to a minimum"
             ) from error
         return self._thermalise(relaxed)
 

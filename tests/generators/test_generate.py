@@ -15,13 +15,14 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.constraints import FixAtoms
 
-from surrogates.datasets.generators import Rattle, Walker, generate, molecules, plan_jobs, run_job
+from surrogates.datasets.generators import Rattle, Walker, generate, molecules, plan_jobs, run_job, worker
 from surrogates.datasets.generators.cache import Cache
 from surrogates.datasets.generators.jobs import plain, restored
 from surrogates.datasets.generators.sampling import parse_sampling
 from surrogates.physics.errors import DomainError, TrustError
 
 LJ = {"use": "ase.calculators.lj:LennardJones", "epsilon": 0.0104, "sigma": 3.4, "rc": 4.5}
+EMT = {"use": "ase.calculators.emt:EMT"}
 ARGON = {"bulk": "Ar", "crystalstructure": "fcc", "a": 5.3, "cubic": True}
 WALKERS = {
     "train": {"temperature": 60, "samples": 4, "equilibration": 10},
@@ -35,8 +36,8 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "cache"))
 
 
-def _run(directory, **changes):
-    return generate(ARGON, LJ, WALKERS, spacing=5, seed=3, directory=directory, **changes)
+def _run(directory):
+    return generate(ARGON, LJ, WALKERS, spacing=5, seed=3, directory=directory)
 
 
 def _bytes(directory):
@@ -56,9 +57,10 @@ def test_parts_have_their_samples_labels_and_trajectories(tmp_path):
     assert data.reference["use"] == LJ["use"]
 
 
-def test_equal_runs_write_equal_bytes_and_other_seeds_others(tmp_path):
-    _run(tmp_path / "a", cache=tmp_path / "one.sqlite")
-    _run(tmp_path / "b", cache=tmp_path / "two.sqlite")
+def test_equal_runs_write_equal_bytes_and_other_seeds_others(tmp_path, monkeypatch):
+    _run(tmp_path / "a")
+    monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "other"))
+    _run(tmp_path / "b")
     assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
     generate(ARGON, LJ, WALKERS, spacing=5, seed=4, directory=tmp_path / "c")
     assert not set(_bytes(tmp_path / "a").values()) & set(_bytes(tmp_path / "c").values())
@@ -170,3 +172,28 @@ def test_everything_is_checked_before_anything_runs(tmp_path):
 def test_words_become_walkers():
     assert parse_sampling({"temperature": 500, "samples": 4}) == Walker(500, 4)
     assert parse_sampling({"rattle": 0.1, "samples": 4}) == Rattle(0.1, 4)
+
+
+def test_a_worker_process_gives_what_this_process_gives(tmp_path, monkeypatch):
+    seen, walkers = [], {"train": WALKERS["train"]}
+    data = generate(ARGON, LJ, walkers, spacing=5, seed=3, workers=2, progress=lambda n, total: seen.append((n, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "other"))
+    assert data["train"].hash == _run(None)["train"].hash
+
+
+def test_an_error_in_a_worker_is_told_in_one_line(tmp_path):
+    (job,) = plan_jobs({"molecule": "SiH4"}, EMT, {"a": WALKERS["far"]}, directory=tmp_path)
+    reading, writing = os.pipe()  # stays open: the worker ends with its parent
+    os.write(writing, json.dumps(asdict(job)).encode() + b"\n")
+    with (tmp_path / "answers").open("w") as answers:
+        assert worker.main(os.fdopen(reading), answers) == 2
+    kind, text = json.loads((tmp_path / "answers").read_text())["error"]
+    assert kind == "DomainError"
+    assert "cannot start from SiH4: No EMT-potential for Si" in text
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_the_error_here():
+    with pytest.raises(DomainError, match="cannot start from"):
+        generate({"molecule": "SiH4"}, EMT, {"a": WALKERS["train"]}, spacing=5, workers=2)
