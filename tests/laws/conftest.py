@@ -57,8 +57,20 @@ def of_order_one(model: torch.nn.Module, structures) -> EnergyForces:
 
 
 @pytest.fixture(scope="session")
+def models():
+    """Constructors by name."""
+    return MODELS
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """A crystal and a molecule."""
+    return [crystal(), molecule()]
+
+
+@pytest.fixture(scope="session")
 def structures():
-    """A rattled crystal and a rattled molecule, float64."""
+    """The examples, rattled, float64."""
     both = [crystal(), molecule()]
     for seed, atoms in enumerate(both):
         atoms.rattle(0.05, seed=seed)
