@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from surrogates.workflows.desk import Desk
 from surrogates.workflows.engine import LocalExecutor, Task
 from surrogates.workflows.files import read_json, sha256, write_json
 from surrogates.workflows.held_out_plan import held_out_of
@@ -110,9 +111,10 @@ class Scheduler:
     def _held_out_tasks(self, unit: Unit) -> Task:
         """The check that no row it trains on is a row that it will be scored on; empty where there is none."""
         texts, _ = held_out_of(self.workflow, unit.plan.id)
-        others = {text: self._path(text) for text in texts}
-        train = unit.inputs.get(unit.plan.arguments.get("data"), {})
-        return {"train": train, "others": others} if others and train else {}
+        if not texts:
+            return {}
+        train = Desk(unit.folder, inputs=unit.inputs).given(unit.arguments["data"])
+        return {"train": train, "others": {text: self._path(text) for text in texts}}
 
     def _path(self, text: str) -> str:
         link = parse_link(text)
