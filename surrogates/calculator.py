@@ -86,7 +86,8 @@ class SurrogateCalculator(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         self._spread = {}
-        batch, stress = self._batch(), bool(self.atoms.pbc.all())
+        current = self._current()
+        batch, stress = self._batch(), bool(current.pbc.all())
         if "stress" in (properties or ()) and not stress:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in all three directions")
         found = self.surrogate.predict(batch, stress="stress" in (properties or ()))
@@ -122,18 +123,22 @@ class SurrogateCalculator(Calculator):
         """Second derivatives of the energy, (3N, 3N), eV/Å^2; constraints are left to the caller."""
         from surrogates.simulation.hessian import hessian_of
 
-        atoms = atoms if atoms is not None else self.atoms
-        if atoms is None:
-            raise DomainError("a Hessian of no structure; give atoms")
+        atoms = atoms if atoms is not None else self._current()
         self._admit(atoms)
         return hessian_of(atoms, self.surrogate)
 
     def _batch(self) -> AtomsBatch:
         from surrogates.simulation.structures import as_batch
 
-        self._admit(self.atoms)
-        batch = as_batch([self.atoms]).to(self._evaluator.device)
+        atoms = self._current()
+        self._admit(atoms)
+        batch = as_batch([atoms]).to(self._evaluator.device)
         return self._evaluator.skin(batch).to(dtype=self._evaluator.dtype)
+
+    def _current(self) -> Atoms:
+        if self.atoms is None:
+            raise DomainError("there is no structure yet; give atoms")
+        return self.atoms
 
     def _admit(self, atoms: Atoms) -> None:
         from surrogates.simulation.foreign import check_elements
@@ -147,7 +152,7 @@ class SurrogateCalculator(Calculator):
             found = self.surrogate.predict(batch, spread=True)
         except DomainError as error:
             raise NoSpreadError(f"no spread: {error}") from error
-        spread = {}
+        spread: dict[str, Any] = {}
         if found.energy_std is not None:
             spread["energy_std"] = float(found.energy_std[0])
         if found.forces_std is not None:
@@ -162,9 +167,9 @@ class SurrogateCalculator(Calculator):
         foreign = score > domain.threshold
         if foreign and not self._warned:
             warnings.warn(
-                f"{self.atoms.symbols} is outside the data this surrogate learned from: its distance is {score:.2f}, "
-                f"and {1 - domain.false_alarms:.0%} of held-out structures stay below {domain.threshold:.2f}; "
-                "do not trust the result without a reference calculation",
+                f"{self._current().symbols} is outside the data this surrogate learned from: its distance is "
+                f"{score:.2f}, and {1 - domain.false_alarms:.0%} of held-out structures stay below "
+                f"{domain.threshold:.2f}; do not trust the result without a reference calculation",
                 OutOfDataWarning,
                 stacklevel=4,
             )

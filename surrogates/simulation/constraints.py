@@ -31,11 +31,12 @@ class Constraints:
         for k, a in enumerate(atoms):
             own = constraints_of(a)
             self.freedoms[k] -= sum(c.get_removed_dof(a) for c in own)
-            if all(isinstance(c, FixAtoms) for c in own):
-                for c in own:
-                    free[self._first[k] + c.get_indices()] = False
-            else:
+            fixed = [c for c in own if isinstance(c, FixAtoms)]
+            if len(fixed) < len(own):
                 self._general[k] = a.copy()
+            else:
+                for c in fixed:
+                    free[self._first[k] + c.get_indices()] = False
         self._free = None if free.all() else torch.as_tensor(free[:, None], device=device)
 
     def forces(self, positions: Float[Tensor, "atoms 3"], forces: Float[Tensor, "atoms 3"]) -> Tensor:

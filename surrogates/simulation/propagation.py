@@ -40,6 +40,8 @@ class Propagation:
         files: trajectory and checkpoint, None for none.
     """
 
+    motion: Motion
+
     def __init__(
         self,
         atoms: Sequence[ase.Atoms],
