@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from surrogates.datasets.adapters.door import Quarantined
 from surrogates.datasets.adapters.files import frames
@@ -25,11 +24,11 @@ def read_structures(
     energy: str | None = "energy",
     forces: str | None = "forces",
     stress: str | None = None,
-    charge: float | str | None = None,
+    charge: float | int | str | None = None,
     multiplicity: int | str | None = None,
     units: Mapping[str, str] | None = None,
     format: str | None = None,
-    bad: Literal["raise", "quarantine"] = "raise",
+    bad: str = "raise",
 ) -> Structures:
     """Structures and labels of one or several files (extxyz, CIF, POSCAR, vasprun.xml, ASE database, our .h5 ...).
 

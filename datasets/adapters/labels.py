@@ -30,7 +30,7 @@ class LabelReader:
     """
 
     keys: Mapping[str, str | None]
-    charge: float | str | None
+    charge: float | int | str | None
     multiplicity: int | str | None
     units: Mapping[str, str]
     places: dict[str, Counter[str]] = field(default_factory=dict)
@@ -76,7 +76,8 @@ class LabelReader:
         shapes: dict[str, tuple[int, ...]] = {"energy": (), "forces": (len(atoms), 3), "stress": (6,)}
         if quantity == "stress":
             value = _voigt(value)
-        return check_array(value, shapes[quantity], f'{quantity} (key "{key}")', name) * self.factors.get(quantity, 1.0)
+        array = check_array(value, shapes[quantity], f'{quantity} (key "{key}")', name)
+        return np.asarray(array * self.factors.get(quantity, 1.0))
 
     def _scaled(self, atoms: ase.Atoms) -> ase.Atoms:
         scale = self.factors.get("positions", 1.0)

@@ -46,10 +46,10 @@ def run_in_child(folder: Path, deadly: int) -> int:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_between_any_two_steps_of_a_flush_the_store_is_readable_and_goes_on(tmp_path):
-    for first in range(1, 30):
+    for first in range(1, 9):
         folder = tmp_path / str(first) / "set"
         folder.parent.mkdir()
-        for deadly in (first, 5, 1, 10**9):  # the second and third runs continue and are killed again
+        for deadly in (first, first + 7, 10**9):  # the second run continues and is killed again
             code = run_in_child(folder, deadly)
             assert code in (9, 0)
             stored = Structures.open(folder) if (folder / "manifest.json").exists() else []
