@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
 from surrogates.datasets.generators.allowed import ALLOWED, ELECTRONS, REFUSED, Allowed, Argument
@@ -43,6 +43,8 @@ class Reference:
 
     def identity(self) -> str:
         """JSON of class, arguments and library version: equal strings mean equal labels."""
+        from importlib import metadata  # slow to import, and a file is checked without it
+
         package = self._entry().package if not self.trusted else self.use.partition(".")[0].partition(":")[0]
         try:
             version = metadata.version(package)

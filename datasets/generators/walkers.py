@@ -25,7 +25,7 @@ from ase.optimize import LBFGS
 from jaxtyping import Float
 
 from surrogates.datasets.generators.cache import Arrays, digest
-from surrogates.datasets.generators.driver import DivergedError, Driver
+from surrogates.datasets.generators.driver import DivergedError, driver
 from surrogates.datasets.generators.labels import Labels, Referee, ReferenceFailure, contents
 from surrogates.physics.errors import DomainError
 from surrogates.physics.units import FS
@@ -220,7 +220,7 @@ class _Trajectory:
 
     def _driven(self, state: State) -> ase.Atoms:
         atoms = self._atoms(state)
-        atoms.calc = Driver(self.calculator or self.referee.fresh(atoms))
+        atoms.calc = driver(self.calculator or self.referee.fresh(atoms))
         return atoms
 
 
