@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
 from surrogates.workflows.fields import Output
-from surrogates.workflows.source_tree import classes_of, modules_of
+from surrogates.workflows.source_tree import classes_of, file_of, modules_of
 
 ROOM = "surrogates.workflows.steps"
 
@@ -31,9 +33,11 @@ class Step(Protocol):
         """Collect the pieces: writes the outputs, returns the result, a frozen dataclass of plain data."""
 
 
+@cache
 def step_names() -> list[str]:
-    """Every name that `use:` takes in a step."""
-    return [m.rsplit(".", 1)[1] for m in modules_of(ROOM) if class_name(m.rsplit(".", 1)[1]) in classes_of(m)]
+    """Every name that `use:` takes in a step: modules with a class of their name."""
+    names = [module.rsplit(".", 1)[1] for module in modules_of(ROOM)]
+    return [name for name in names if re.search(rf"^class {class_name(name)}\b", _text(name), re.MULTILINE)]
 
 
 def class_name(step: str) -> str:
@@ -50,3 +54,8 @@ def summary_of(step: str) -> str:
     """The first line of a step's docstring."""
     cls = classes_of(f"{ROOM}.{step}")[class_name(step)]
     return (ast.get_docstring(cls) or "").partition("\n")[0]
+
+
+def _text(step: str) -> str:
+    path = file_of(f"{ROOM}.{step}")
+    return path.read_text(encoding="utf-8") if path else ""

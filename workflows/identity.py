@@ -51,12 +51,15 @@ def differences(old: Identity, new: Identity) -> list[str]:
 
 
 def used_modules(*modules: str) -> tuple[str, ...]:
-    """Every module of the library that `modules` import, directly or not, themselves included, sorted."""
+    """Every module of the library that `modules` import, directly or not, themselves included, sorted.
+
+    The top `__init__` is left out: it computes nothing and names everything.
+    """
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in found and file_of(module) is not None:
+        if module not in found and module != "surrogates" and file_of(module) is not None:
             found.add(module)
             waiting += _imports(module)
     return tuple(sorted(found))

@@ -21,7 +21,7 @@ class Counting:
     """A surrogate that counts the structures it is asked about."""
 
     def __init__(self, surrogate: Any) -> None:
-        self.surrogate = surrogate
+        self.inner = surrogate  # not `surrogate`, which as_surrogate would unwrap
         self.r_max, self.elements = surrogate.r_max, surrogate.elements
         self.calls = 0
         self.first_fmax: float | None = None
@@ -29,7 +29,7 @@ class Counting:
 
     def predict(self, atoms: Any, *, stress: bool = False, spread: bool = False) -> Any:
         """What the surrogate says."""
-        result = self.surrogate.predict(atoms, stress=stress, spread=spread)
+        result = self.inner.predict(atoms, stress=stress, spread=spread)
         if self.calls == 0:
             self.first_fmax = float(result.forces.norm(dim=1).max())
             self.first_energy = float(result.energy[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from surrogates.physics.errors import SurrogatesError
 from surrogates.workflows.engine import LocalExecutor, Task
 from surrogates.workflows.files import locked, write_text
 from surrogates.workflows.identity import versions
+from surrogates.workflows.prepare import prepared
 from surrogates.workflows.progress import Bars, Lines, watcher
-from surrogates.workflows.recipes_list import workflow_path
 from surrogates.workflows.run import Run
 from surrogates.workflows.scheduler import Scheduler
-from surrogates.workflows.schema import Workflow, load_workflow
+from surrogates.workflows.schema import Workflow
 from surrogates.workflows.store import Record
 
 _PACKAGES = ("torch", "numpy", "scipy", "ase", "e3nn", "h5py", "vesin", "tblite", "pyscf", "surrogates")
@@ -41,12 +40,6 @@ def run(
     Raises a `SurrogatesError` whose message says what to do. What is finished is kept: call again to continue.
     """
     return run_workflow(prepared(path, settings=set or {}, quick=quick, trust=trust), Path(runs), show=show)
-
-
-def prepared(path: str | Path, *, settings: Mapping[str, Any], quick: bool, trust: tuple[str, ...]) -> Workflow:
-    """A checked workflow; a quick one gets a name, and so a directory, of its own."""
-    workflow = load_workflow(workflow_path(path), quick=quick, settings=settings, trust=tuple(trust))
-    return replace(workflow, head=replace(workflow.head, name=f"{workflow.name}-quick")) if quick else workflow
 
 
 def run_workflow(workflow: Workflow, runs: Path, *, show: bool = True) -> Run:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from surrogates.physics.errors import FileError
 from surrogates.workflows.overrides import parse_settings
-from surrogates.workflows.plan_text import plan_text
-from surrogates.workflows.runner import prepared
+from surrogates.workflows.prepare import prepared
 
 
 def run_file(file: str, *, quick: bool, dry_run: bool, settings: list[str], runs: Path, trust: tuple[str, ...]) -> None:
     """Check, then run or print the plan."""
     workflow = prepared(file, settings=parse_settings(settings), quick=quick, trust=trust)
     if dry_run:
+        from surrogates.workflows.plan_text import plan_text
+
         print(plan_text(workflow, runs))
         return
     from surrogates.workflows.runner import run_workflow
