@@ -51,17 +51,16 @@ class EdgeConvolution(nn.Module):
         edges: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "components_out atoms channels"]:
         receiver, sender = edges
-        n_atoms = h.shape[1]
-        neighbours = h.transpose(0, 1).reshape(n_atoms, -1).index_select(0, sender).unflatten(1, (self.dim_in, -1))
-        coupled = torch.bmm((harmonics @ self.couplings.like(harmonics)).unflatten(1, (-1, self.dim_in)), neighbours)
-        blocks = coupled.split([s * p for s, p in zip(self.sizes, self.paths, strict=True)], dim=1)
-        factors = weights.split([p * self.channels for p in self.paths], dim=1)
-        out = []
-        for block, factor, size, paths, mix in zip(blocks, factors, self.sizes, self.paths, self.mix, strict=True):
-            messages = (block.unflatten(1, (size, paths)) * factor.view(-1, 1, paths, self.channels)).flatten(1)
-            summed = messages.new_zeros(n_atoms, messages.shape[1]).index_add(0, receiver, messages)
-            out.append(summed.unflatten(1, (size, -1)) @ (mix / math.sqrt(len(mix))))
-        return torch.cat(out, dim=1).transpose(0, 1).contiguous()
+        features = h.transpose(0, 1).flatten(1).index_select(0, sender).unflatten(1, (self.dim_in, -1))
+        coupling = (harmonics @ self.couplings.like(harmonics)).unflatten(1, (-1, self.dim_in))
+        rows = torch.bmm(coupling, features).split([s * p for s, p in zip(self.sizes, self.paths, strict=True)], dim=1)
+        factors = weights.unflatten(1, (sum(self.paths), -1)).unsqueeze(1).split(self.paths, dim=2)
+        mixed = []
+        for row, factor, size, mix in zip(rows, factors, self.sizes, self.mix, strict=True):
+            messages = (row.unflatten(1, (size, factor.shape[2])) * factor).flatten(1)
+            summed = messages.new_zeros(h.shape[1], messages.shape[1]).index_add(0, receiver, messages)
+            mixed.append(summed.unflatten(1, (size, -1)) @ (mix / math.sqrt(len(mix))))
+        return torch.cat(mixed, dim=1).transpose(0, 1).contiguous()
 
 
 def _paths(inputs: ChannelIrreps, l_max: int, output: Irrep) -> list[Path]:
