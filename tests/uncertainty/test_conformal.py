@@ -9,10 +9,12 @@ import torch
 from linear_density import LinearDensity, label, molecules
 from scipy.spatial.transform import Rotation
 
+from surrogates.blocks.quantile import least_groups
 from surrogates.evaluation.coverage import spread_scores
 from surrogates.physics.errors import DomainError
 from surrogates.tasks.energy import EnergyForces
 from surrogates.uncertainty import Ensemble, calibrate, restore
+from surrogates.uncertainty.conformal import learning_part
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +97,32 @@ def test_too_little_data_is_refused(road):
         calibrate(truth, train, calibration[:19])
     with pytest.raises(DomainError, match="training data"):
         calibrate(truth, None, calibration)
+
+
+def test_the_parts_of_the_split_are_blocks_and_large_enough():
+    learn = learning_part(600)
+    assert int(learn.sum()) == 200
+    assert int((learn[1:] != learn[:-1]).sum()) == 19  # ten runs of twenty consecutive frames
+    assert all(int((~learning_part(n)).sum()) >= least_groups(0.9) for n in range(20, 200))
+
+
+def test_a_potential_without_features_has_a_spread_too(road):
+    """No members, no features: what is unusual about the neighbourhood still tells large errors from small ones."""
+    truth, train, calibration, test = road
+    plain = EnergyForces(WithoutFeatures(truth.model)).double()
+    spread = calibrate(plain, train, calibration)
+    assert spread.signals.last_layer is None
+    found = scores(spread, test)
+    assert 0.85 <= found.forces.coverage <= 0.95
+    assert found.forces.informative
+
+
+class WithoutFeatures(torch.nn.Module):
+    """The same energies, with nothing said about how they are made."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.inner, self.r_max, self.elements = model, model.r_max, model.elements
+
+    def forward(self, atoms):
+        return self.inner(atoms)
