@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from surrogates.datasets.adapters.ase import from_ase
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.physics.errors import DomainError
+from surrogates.simulation.foreign import check_elements
 from surrogates.testing import laws
 from surrogates.testing.conservation import nve_drift
 from surrogates.testing.law import CONVERGED, EXACT, SINGLE, Law, Tolerance
 from surrogates.testing.persistence import saved_is_loaded
 from surrogates.testing.probe import Probe, probe
 from surrogates.testing.transforms import moved
-
-if TYPE_CHECKING:
-    import ase
 
 LAWS = (
     laws.rotation,
@@ -75,7 +74,7 @@ class Report:
 
 def check_surrogate(
     thing: Any,
-    structures: Sequence[ase.Atoms] | ase.Atoms | AtomsBatch | Sequence[AtomsBatch],
+    structures: Any,
     *,
     drift: bool = False,
     rattle: float = 0.05,
@@ -85,6 +84,7 @@ def check_surrogate(
     """Measure every law of a Potential, Surrogate, ASE calculator or checkpoint (its path) on `structures`.
 
     Args:
+        structures: ase.Atoms or pymatgen objects, one or a sequence; or an AtomsBatch or several.
         drift: also run short NVE dynamics (some hundred evaluations a structure).
         rattle: Å; atoms are displaced by this much first, since structures at rest have no forces to test.
         dtype: networks are measured as copies in this precision, since laws bind the function rather than its rounding;
@@ -111,14 +111,11 @@ check = check_surrogate
 def _batches(structures: Any) -> Any:
     if isinstance(structures, AtomsBatch):
         return structures
-    items = list(structures) if isinstance(structures, Sequence) else [structures]
-    if not items:
+    if isinstance(structures, Sequence) and len(structures) == 0:
         raise DomainError("no structures were given; laws are measured on structures, so give at least one ase.Atoms")
-    if isinstance(items[0], AtomsBatch):
-        return items
-    from surrogates.datasets.adapters.ase import from_ase
-
-    return from_ase(items, dtype=torch.float64)
+    if isinstance(structures, list | tuple) and isinstance(structures[0], AtomsBatch):
+        return structures
+    return from_ase(structures, dtype=torch.float64)
 
 
 def _by_precision(ask: Probe) -> tuple[Tolerance, str]:
@@ -130,13 +127,10 @@ def _by_precision(ask: Probe) -> tuple[Tolerance, str]:
 
 
 def _refuse(ask: Probe, batches: list[AtomsBatch]) -> None:
-    known = set(ask.surrogate.elements)
-    strange = sorted({int(z) for s in batches for z in s.numbers.tolist()} - known) if known else []
-    if strange:
-        raise DomainError(
-            f"the structures have atomic numbers {strange}, which {ask.name} does not know; it knows {sorted(known)}; "
-            "check it on structures of its own elements"
-        )
+    for k, atoms in enumerate(batches):
+        unknown = check_elements(ask.surrogate, atoms.numbers.tolist())
+        if unknown:
+            raise DomainError(f"structure {k}: {unknown}; check it on structures of its own elements")
 
 
 def _rattled(atoms: AtomsBatch, size: float) -> AtomsBatch:

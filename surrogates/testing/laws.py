@@ -131,7 +131,7 @@ def extensivity(thing: Any, structures: Batches, tolerance: Tolerance = EXACT) -
 def far_parts_add(thing: Any, structures: Batches, tolerance: Tolerance = EXACT) -> list[Law]:
     """E(A far from B) = E(A) + E(B): a structure and its turned copy in vacuum, further apart than any cutoff."""
     ask, name = probe(thing), "far parts add"
-    closed = [s for s in each(structures) if int(s.multiplicity) == 1 and float(s.charge) == 0]
+    closed = [s for s in each(structures) if int(s.multiplicity) == 1 and float(s.charge) == 0 and not ask.charged]
     chosen = [cluster(s) for s in closed if not (ask.foreign and bool(s.pbc.any()))]
     if not chosen:
         return [not_applicable(name, "eV", "needs a neutral closed shell; of foreign calculators, a molecule")]

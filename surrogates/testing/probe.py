@@ -39,6 +39,7 @@ class Probe:
         r_max: cutoff in Å; 0: unknown or none, as for a foreign calculator.
         dtype: what its batches are made of.
         foreign: whether it is somebody else's calculator, whose energies carry convergence errors.
+        charged: whether that calculator sets a charge or spin of its own, whatever the structure.
     A structure that was asked alone is not asked again: several laws start from the same one.
     """
 
@@ -47,6 +48,7 @@ class Probe:
     r_max: float
     dtype: torch.dtype
     foreign: bool = False
+    charged: bool = False
     _known: dict[tuple[bytes, bool], Answer] = field(default_factory=dict, repr=False, compare=False)
 
     def together(self, structures: Sequence[AtomsBatch], *, stress: bool = False) -> list[Answer]:
@@ -73,7 +75,9 @@ def probe(thing: Any, dtype: torch.dtype | None = None) -> Probe:
     surrogate = as_surrogate(thing, dtype=dtype)
     foreign = isinstance(surrogate, AseSurrogate)
     r_max = 0.0 if foreign else float(surrogate.r_max)
-    return Probe(_name(thing), surrogate, r_max, placement(surrogate)[1], foreign)
+    own = getattr(thing, "parameters", None) or {}
+    charged = foreign and bool(own.get("charge") or own.get("uhf") or (own.get("multiplicity") or 1) > 1)
+    return Probe(_name(thing), surrogate, r_max, placement(surrogate)[1], foreign, charged)
 
 
 def _name(thing: Any) -> str:

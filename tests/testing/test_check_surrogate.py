@@ -5,13 +5,16 @@ import math
 import ase
 import pytest
 import torch
-from ase.build import bulk
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
 from torch import nn
 
+import surrogates
 from surrogates.datasets.adapters.ase import from_ase
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import LennardJones, Morse
-from surrogates.testing import SINGLE, check_surrogate
+from surrogates.testing import CONVERGED, SINGLE, check_surrogate
+from surrogates.testing.conservation import nve_drift
 from surrogates.testing.law import judge
 
 
@@ -74,7 +77,40 @@ def test_float32_is_measured_in_float64_unless_asked_for(copper):
 
 
 def test_unknown_elements_and_empty_lists_are_refused(copper):
-    with pytest.raises(DomainError, match="does not know"):
+    with pytest.raises(DomainError, match="Cu is unknown"):
         check_surrogate(LennardJones(epsilon={"Ar": 0.01}, sigma={"Ar": 3.4}), copper)
     with pytest.raises(DomainError, match="no structures"):
         check_surrogate(Morse(), [])
+
+
+def test_any_ase_calculator_is_checked_with_tolerances_it_can_meet(copper):
+    report = surrogates.check(EMT(), copper)
+    assert "converged" in report.precision
+    assert report.passed
+    assert report["smooth at cutoff"].verdict == "not applicable"
+
+
+def test_a_faulty_ase_calculator_is_caught(copper):
+    class Pressure(EMT):
+        def get_property(self, name, atoms=None, allow_calculation=True):
+            value = super().get_property(name, atoms, allow_calculation)
+            return -value if name == "stress" else value
+
+    assert [law.name for law in check_surrogate(Pressure(), copper).failed] == ["stress = dE/dstrain / V"]
+
+
+def test_a_calculator_with_a_charge_is_not_asked_to_double_it():
+    ion = EMT()
+    ion.parameters["charge"] = 1
+    report = check_surrogate(ion, ase.Atoms("Cu2", positions=[[0, 0, 0], [2.4, 0, 0]]))
+    assert report["far parts add"].verdict == "not applicable"
+
+
+def test_the_reference_itself_is_measured():
+    tblite = pytest.importorskip("tblite.ase")
+    reference = tblite.TBLite(method="GFN2-xTB", accuracy=0.01, verbosity=0)
+    report = check_surrogate(reference, molecule("H2O"))
+    assert report.passed
+    assert report["far parts add: energy"].error < 1e-6
+    (drift,) = nve_drift(reference, from_ase([molecule("H2O")], dtype=torch.float64), CONVERGED, steps=40)
+    assert drift.verdict == "pass"
