@@ -21,7 +21,7 @@ from surrogates.potentials.sum import Sum, within
 from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.forces import AtomicEnergies, EnergyForcesResult, energy_forces, hessian, total
-from surrogates.tasks.labels import check, mean_neighbors
+from surrogates.tasks.labels import check, filled, mean_neighbors
 
 __all__ = ["AtomicEnergies", "EnergyForces", "EnergyForcesResult", "batches", "energy_forces", "hessian", "total"]
 
@@ -95,8 +95,10 @@ class EnergyForces(nn.Module):
         forces = [np.ravel(s.forces) for s in samples if s.forces is not None]
         counts = compositions([s.numbers for s in labelled], elements)
         if self.baseline is not None:
-            energy = energy - np.array([self._known(s).energy.item() for s in labelled])
-            forces = [np.ravel(s.forces - self._known(s).forces.numpy()) for s in samples if s.forces is not None]
+            energy = energy - np.array([self._said_by_baseline(s).energy.item() for s in labelled])
+            forces = [
+                np.ravel(s.forces - self._said_by_baseline(s).forces.numpy()) for s in samples if s.forces is not None
+            ]
         isolated = self._atoms_alone(energy, counts, elements)
         rest = (
             (energy - counts @ np.array([isolated[z] for z in elements])) / counts.sum(axis=1)
@@ -109,8 +111,11 @@ class EnergyForces(nn.Module):
             self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))  # type: ignore[operator]
 
     def collate(self, samples: Sequence[Any]) -> LabelledAtoms:
-        """A batch with edges in the model's precision; labels stay float64, since total energies are large."""
-        batch = collate(samples, r_max=self.r_max, dtype=torch.float64)
+        """A batch with edges in the model's precision; labels stay float64, since total energies are large.
+
+        A label that some of the samples have is NaN in the others, and `loss` leaves those out.
+        """
+        batch = collate(filled(samples), r_max=self.r_max, dtype=torch.float64)
         return replace(batch, atoms=batch.atoms.to(dtype=self.normalise.scale.dtype))
 
     def loss(self, batch: LabelledAtoms, weights: Mapping[str, float | int]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -127,11 +132,11 @@ class EnergyForces(nn.Module):
         else:
             energy = total(self._interaction(atoms), atoms)
         if labels.energy is not None:
-            errors["energy"] = (energy - self._interaction_label(batch)) / _count(atoms)
+            errors["energy"] = _known((energy - self._interaction_label(batch)) / _count(atoms), labels.energy)
         if forces and labels.forces is not None:
-            errors["forces"] = result.forces - labels.forces.to(energy.dtype)
+            errors["forces"] = _known(result.forces - labels.forces.to(energy.dtype), labels.forces)
         if stress and labels.stress is not None and result.stress is not None:
-            errors["stress"] = result.stress - labels.stress.to(energy.dtype)
+            errors["stress"] = _known(result.stress - labels.stress.to(energy.dtype), labels.stress)
         costs = {name: self._cost(error) for name, error in errors.items()}
         whole = sum((weights.get(name, 0.0) * cost for name, cost in costs.items()), start=energy.new_zeros(()))
         return whole, {name: cost.detach() for name, cost in costs.items()}
@@ -184,7 +189,7 @@ class EnergyForces(nn.Module):
             return by_number(self._isolated, elements)
         return fit_isolated(energy, counts, elements) if len(energy) else dict.fromkeys(elements, 0.0)
 
-    def _known(self, sample: Any) -> EnergyForcesResult:
+    def _said_by_baseline(self, sample: Any) -> EnergyForcesResult:
         """What the baseline says of a sample, on the CPU."""
         assert self.baseline is not None
         here = self.normalise.scale
@@ -220,6 +225,14 @@ def batches(task: EnergyForces, data: Any, atoms: int = 600) -> Iterator[Labelle
         if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:
             yield task.collate(chunk).to(device)
             chunk = []
+
+
+def _known(error: Tensor, label: Tensor) -> Tensor:
+    """The rows of `error` whose label is there."""
+    missing = label.isnan()
+    if not missing.any():
+        return error
+    return error[~(missing if label.dim() == 1 else missing.any(dim=1))]
 
 
 def _count(atoms: AtomsBatch) -> Tensor:

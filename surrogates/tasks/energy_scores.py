@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
@@ -72,26 +74,26 @@ def collect(predict: Callable[..., Any], batches: Iterable[LabelledAtoms]) -> di
     """Predicted and reference values as float64 arrays.
 
     `numbers (atoms,)`, `sizes (structures,)`; `energy` and `energy_reference` (structures,) in eV, `forces` and
-    `forces_reference` (atoms, 3) in eV/Å, `stress` and `stress_reference` (structures, 6) in eV/Å^3 where labelled;
-    `energy_std` and `forces_std` where `predict` gives them.
+    `forces_reference` (atoms, 3) in eV/Å, `stress` and `stress_reference` (structures, 6) in eV/Å^3, each where some
+    structure has that label (NaN in the others); `energy_std` and `forces_std` where `predict` gives them.
     """
     parts: dict[str, list[np.ndarray]] = {}
     for batch in batches:
         atoms, labels = batch.atoms, batch.labels
         result = predict(atoms, stress=labels.stress is not None)
-        row = {
-            "numbers": atoms.numbers,
-            "sizes": atoms.structure.bincount(minlength=atoms.n_structures),
-        }
-        for name in ("energy", "forces", "stress"):
-            if getattr(labels, name) is not None:
-                row |= {name: getattr(result, name), f"{name}_reference": getattr(labels, name)}
+        row = {"numbers": atoms.numbers, "sizes": atoms.structure.bincount(minlength=atoms.n_structures)}
+        row |= {"energy": result.energy, "energy_reference": _or_nan(labels.energy, result.energy)}
+        row |= {"forces": result.forces, "forces_reference": _or_nan(labels.forces, result.forces)}
+        none = result.energy.new_full((atoms.n_structures, 6), math.nan)
+        row |= {"stress": _or_nan(result.stress, none), "stress_reference": _or_nan(labels.stress, none)}
         row |= {n: getattr(result, n) for n in ("energy_std", "forces_std") if getattr(result, n) is not None}
         for name, value in row.items():
             parts.setdefault(name, []).append(_numpy(value))
     if not parts:
         raise DomainError("there is nothing to score: the data set is empty; give at least one labelled structure")
-    return {name: np.concatenate(values) for name, values in parts.items()}
+    whole = {name: np.concatenate(values) for name, values in parts.items()}
+    absent = [name for name in ("energy", "forces", "stress") if np.isnan(whole[f"{name}_reference"]).all()]
+    return {name: values for name, values in whole.items() if name.removesuffix("_reference") not in absent}
 
 
 def from_arrays(arrays: dict[str, np.ndarray]) -> EnergyForcesScores:
@@ -106,7 +108,9 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> EnergyForcesScores:
         error = arrays["forces"] - arrays["forces_reference"]
         found |= {"force_mae": _mae(error), "force_rmse": _rmse(error)}
         found["force_mae_trivial"] = _mae(arrays["forces_reference"])
-        found["force_mae_by_element"] = {chemical_symbols[z]: _mae(error[numbers == z]) for z in np.unique(numbers)}
+        found["force_mae_by_element"] = {
+            chemical_symbols[z]: _mae(error[numbers == z]) for z in np.unique(numbers[~np.isnan(error[:, 0])])
+        }
     if "stress" in arrays:
         found["stress_mae"] = _mae(arrays["stress"] - arrays["stress_reference"])
     return EnergyForcesScores(len(sizes), len(numbers), **found, arrays=arrays)
@@ -114,8 +118,13 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> EnergyForcesScores:
 
 def _trivial_energy_error(energy: np.ndarray, numbers: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     counts = compositions(np.split(numbers, np.cumsum(sizes)[:-1]), np.unique(numbers).tolist())
-    values, _ = least_squares(energy, counts)
+    known = ~np.isnan(energy)
+    values, _ = least_squares(energy[known], counts[known])
     return (counts @ values - energy) / sizes
+
+
+def _or_nan(label: Tensor | None, like: Tensor) -> Tensor:
+    return torch.full_like(like, math.nan) if label is None else label
 
 
 def _numpy(value: Tensor) -> np.ndarray:
@@ -124,11 +133,11 @@ def _numpy(value: Tensor) -> np.ndarray:
 
 
 def _mae(error: np.ndarray) -> float:
-    return float(np.abs(error).mean())
+    return float(np.nanmean(np.abs(error)))
 
 
 def _rmse(error: np.ndarray) -> float:
-    return float(np.sqrt(np.square(error).mean()))
+    return float(np.sqrt(np.nanmean(np.square(error))))
 
 
 def _milli(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,28 @@ def check(samples: Sequence[Any], known: Sequence[int]) -> None:
 
 def _finite(label: Any) -> bool:
     return label is None or bool(np.isfinite(label).all())
+
+
+def filled(samples: Sequence[Any]) -> list[Any]:
+    """The same samples, with NaN for a label that only others of them have."""
+    holes = {}
+    for name, shape in (
+        ("energy", lambda s: ()),
+        ("forces", lambda s: (len(s.numbers), 3)),
+        ("stress", lambda s: (6,)),
+    ):
+        have = [getattr(s, name) is not None for s in samples]
+        if any(have) and not all(have):
+            holes[name] = shape
+    return [_filled(s, {n: shape(s) for n, shape in holes.items() if getattr(s, n) is None}) for s in samples]
+
+
+def _filled(sample: Any, holes: dict[str, tuple[int, ...]]) -> Any:
+    return (
+        replace(sample, **{n: np.full(shape, np.nan) if shape else np.nan for n, shape in holes.items()})
+        if holes
+        else sample
+    )
 
 
 def mean_neighbors(samples: Sequence[Any], r_max: float) -> float:

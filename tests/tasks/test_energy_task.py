@@ -136,6 +136,36 @@ def test_energies_alone_suffice(samples):
     assert scores.energy_mae < 0.5
 
 
+def test_a_label_that_some_rows_lack_is_left_out_there(samples):
+    mixed = [replace(s, forces=None) if k % 2 else s for k, s in enumerate(samples)]
+    chosen = task(isolated=ALONE)
+    chosen.prepare(mixed)
+    weights = {"energy": 1.0, "forces": 1.0}
+    found, expected = (chosen.loss(chosen.collate(rows), weights)[1]["forces"] for rows in (mixed, mixed[::2]))
+    torch.testing.assert_close(found, expected)
+    scores = chosen.evaluate(mixed)
+    assert scores.force_mae == pytest.approx(chosen.evaluate(mixed[::2]).force_mae)
+    assert scores.energy_mae == pytest.approx(chosen.evaluate(samples).energy_mae)
+
+
+def test_stress_is_learnt_from_strained_crystals(truth):
+    rows = []
+    for strain in (0.0, 0.02, -0.01):
+        cell = np.full((3, 3), 1.9) * (1 - np.eye(3)) * (1 + strain) + strain * np.eye(3)
+        bare = Sample(np.array([29]), np.zeros((1, 3)), cell, np.ones(3, bool))
+        found = energy_forces(truth, collate([bare], r_max=6.0, dtype=torch.float64).atoms, stress=True)
+        labels = {"forces": found.forces.numpy(), "stress": found.stress[0].numpy()}
+        rows.append(replace(bare, energy=found.energy.item(), **labels))
+    known, wrong = task(truth), task()
+    weights = {"energy": 1.0, "forces": 1.0, "stress": 100.0}
+    assert known.loss(known.collate(rows), weights)[0].item() < 1e-24
+    loss, parts = wrong.loss(wrong.collate(rows), weights)
+    assert parts["stress"] > 1e-5
+    loss.backward()
+    assert wrong.model.r0.grad.isfinite()
+    assert known.evaluate(rows).stress_mae < 1e-12
+
+
 def test_a_known_baseline_leaves_nothing_to_learn(truth, samples):
     delta = task(Morse(depth=1e-12, r_max=6.0), baseline=truth, isolated=ALONE)
     delta.prepare(samples)
