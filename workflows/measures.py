@@ -10,14 +10,18 @@ from typing import Any
 
 import ase
 import numpy as np
+import torch
 
 from surrogates.datasets.adapters.ase import from_ase
+from surrogates.datasets.collate import collate
+from surrogates.evaluation.configurational_temperature import configurational_temperature
 from surrogates.evaluation.metrics import evaluate
 from surrogates.simulation.foreign import placement
 from surrogates.testing.check_surrogate import check_surrogate
 from surrogates.workflows.steps.evaluate import Band, LawRow, Scores, Timing
 
 _GAP = 3.0  # Å between copies of a molecule, about what a liquid has
+_SAMPLED = 40  # structures that a configurational temperature is measured on
 _LEAST = 0.3  # CPU seconds that a timing takes at least
 
 
@@ -33,6 +37,7 @@ def scores(surrogate: Any, data: Any, arrays: Path) -> Scores:
         hash=data.hash,
         spread_forces=_band(getattr(spread, "forces", None)),
         spread_energy=_band(getattr(spread, "energy", None)),
+        configurational_temperature=_temperature(surrogate, data),
         foreign=_foreign(surrogate, data),
     )
 
@@ -99,6 +104,17 @@ def _timed(call: Callable[[], None]) -> float:
 
 def _band(coverage: Any) -> Band | None:
     return None if coverage is None else Band(**asdict(coverage))
+
+
+def _temperature(surrogate: Any, data: Any) -> float | None:
+    """Configurational temperature, K, of structures spread evenly over the data; None without forces."""
+    if "forces" not in data.labels:
+        return None
+    some = data[:: max(1, len(data) // _SAMPLED)]
+    device, dtype = placement(surrogate)
+    batch = collate([some[i] for i in range(len(some))], r_max=float(surrogate.r_max), dtype=dtype).to(device)
+    forces = batch.labels.forces
+    return configurational_temperature(surrogate.predict, batch.atoms, forces, generator=torch.Generator().manual_seed(0))
 
 
 def _foreign(surrogate: Any, data: Any) -> float | None:

@@ -125,6 +125,7 @@ class Scores:
         structures, atoms: compared. energy_mae, energy_rmse: eV/atom. energy_mae_trivial: of the best sum of atomic
             energies. force_mae, force_rmse: by component, eV/Å; force_mae_trivial: of no force at all;
             force_mae_by_element: by symbol. stress_mae: eV/Å^3. spread_forces, spread_energy: the calibrated band.
+        configurational_temperature: K, from the labels' forces and the surrogate's curvature.
         foreign: share of structures that the out-of-data detector flags. file: predicted and reference values (npz:
             `energy`, `energy_reference`, `forces`, `forces_reference`, `forces_std`, `numbers`, `sizes`). hash: data's.
     """
@@ -141,6 +142,7 @@ class Scores:
     stress_mae: float | None = None
     spread_forces: Band | None = None
     spread_energy: Band | None = None
+    configurational_temperature: float | None = None
     foreign: float | None = None
     file: str = ""
     hash: str = ""

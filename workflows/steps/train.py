@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Count, DataParts, Fraction, Minutes, Model, Output, Positive, Within
-from surrogates.workflows.files import sha256, write_json
+from surrogates.workflows.files import read_json, sha256, write_json
 
 _PLAN = ("epochs", "steps", "minutes", "batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup")
 _PLAN += ("ema", "clip", "validations", "patience", "dtype")
@@ -23,6 +23,8 @@ class Train:
             epochs and steps repeat to the bit. batch_size: structures a step. lr: peak learning rate.
         weights: of the loss's parts, in 1/eV^2 (energy), Å^2/eV^2 (forces), Å^6/eV^2 (stress).
         optimizer, weight_decay, schedule, warmup, ema, clip, validations, patience, dtype: see training.Plan.
+        learning_curve: shares of the training data on which one more member each is trained, with that share of the
+            budget (the same epochs), to see what more data would bring; [] for none.
     """
 
     PARTS: ClassVar = ("train", "valid", "calibration")
@@ -47,6 +49,7 @@ class Train:
     validations: Count = 20
     patience: Count | None = None
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    learning_curve: list[Fraction] = field(default_factory=lambda: [0.125, 0.25])
 
     def __post_init__(self) -> None:
         given = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
@@ -59,25 +62,47 @@ class Train:
         return {"": Output("surrogate", "potential.safetensors")}
 
     def jobs(self) -> list[str]:
-        return [f"member-{k}" for k in range(self.members)]
+        shares = range(len(self.learning_curve)) if self._has_valid() else ()
+        return [*(f"member-{k}" for k in range(self.members)), *(f"curve-{k}" for k in shares)]
 
     def work(self, job: str, desk: Desk) -> None:
+        kind, _, number = job.rpartition("-")
+        share = self.learning_curve[int(number)] if kind == "curve" else 1.0
+        self._fit(desk.job_folder(job), desk, 1000 * desk.seed + (0 if kind == "curve" else int(number)), share)
+
+    def _fit(self, folder: Any, desk: Desk, seed: int, share: float) -> None:
+        """Train one member on a share of the data, spread evenly over it, with that share of the budget."""
         from surrogates.tasks.energy import EnergyForces
-        from surrogates.training import Plan, fit
+        from surrogates.training import fit
 
         train, valid = self._part("train"), self._part("valid")
-        plan = Plan(**{name: getattr(self, name) for name in _PLAN}, device=desk.device)
-        seed = 1000 * desk.seed + int(job.rpartition("-")[2])
-        folder = desk.job_folder(job)
+        if share < 1:
+            count = max(1, round(share * len(train)))
+            train = train[[int((k + 0.5) * len(train) / count) for k in range(count)]]
         task = EnergyForces(self._model(train, desk, seed))
-        fitted = fit(task, train, valid, plan=plan, hooks=[self._hook(desk)], seed=seed, directory=folder)
+        fitted = fit(task, train, valid, plan=self._plan(desk, share), hooks=[self._hook(desk)], seed=seed, directory=folder)
         fitted.save(folder / "member.safetensors")
         write_json(folder / "training.json", fitted.timings)
+        error = fitted.evaluate(valid).force_mae if len(valid) else None
+        write_json(folder / "curve.json", {"frames": len(train), "force_mae": error})
+
+    def _plan(self, desk: Desk, share: float) -> Any:
+        from surrogates.training import Plan
+
+        settings = {name: getattr(self, name) for name in _PLAN}
+        if settings["minutes"] is not None:
+            settings["minutes"] *= share
+        if settings["steps"] is not None:
+            settings["steps"] = max(1, round(share * settings["steps"]))
+        return Plan(**settings, device=desk.device)
+
+    def _has_valid(self) -> bool:
+        return not isinstance(self.data, dict) or "valid" in self.data
 
     def finish(self, desk: Desk) -> Trained:
         from surrogates.training import combine, load
 
-        folders = [desk.job_folder(job) for job in self.jobs()]
+        folders = [desk.job_folder(f"member-{k}") for k in range(self.members)]
         fitted = combine([load(folder / "member.safetensors", trust=desk.trust) for folder in folders])
         calibration = self._part("calibration")
         if len(calibration):
@@ -102,7 +127,14 @@ class Train:
             calibration=calibration,
             elements=tuple(fitted.elements),
             papers=tuple(facts["papers"]),
+            curve=tuple(self._curve(desk)),
         )
+
+    def _curve(self, desk: Desk) -> list[CurvePoint]:
+        """Validation error by training frames, the smallest share first, the members last."""
+        jobs = sorted(self.jobs(), key=lambda job: job.startswith("member"))
+        rows = [read_json(desk.job_folder(job) / "curve.json") or {} for job in jobs]
+        return [CurvePoint(r["frames"], r["force_mae"]) for r in rows if r.get("force_mae") is not None]
 
     def _part(self, name: str) -> Any:
         from surrogates.workflows.inputs import read_data
@@ -134,6 +166,14 @@ class Train:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """A point of the learning curve: training `frames`, and the error on the validation part, `force_mae`, in eV/Å."""
+
+    frames: int
+    force_mae: float
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained surrogate.
 
@@ -141,7 +181,7 @@ class Trained:
         file, digest: the checkpoint and its SHA-256. history: losses by epoch and validation.
         members, parameters: how many, and weights in each. steps: that each member made. stopped: why before its
             budget's end, None where it was not. train, valid, calibration: structures of each part.
-        elements: atomic numbers. papers: titles of the methods.
+        elements: atomic numbers. papers: titles of the methods. curve: validation error by training frames.
     """
 
     file: str
@@ -156,3 +196,4 @@ class Trained:
     calibration: int
     elements: tuple[int, ...]
     papers: tuple[str, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
