@@ -47,8 +47,8 @@ def spread(unit: Finished) -> Section | None:
     header = ["band", "coverage", "narrow, middle, wide third", "mean width", "mean error", "rank correlation"]
     level = next(iter(scores.values())).spread_forces.level
     note = (
-        f"The band promises to hold {100 * level:.0f} % of the errors. A band of constant width can keep that promise and "
-        "know nothing: then the rank correlation between width and error is zero."
+        f"The band promises to hold {100 * level:.0f} % of the errors. A band of constant width can keep that promise "
+        "and know nothing: then the rank correlation between width and error is zero."
     )
     pictures = [
         Picture(figures.spread_against_error({name: pair}, unit="eV/Å"), f"{name}: force band of each atom.")
@@ -61,7 +61,7 @@ def spread(unit: Finished) -> Section | None:
 
 
 def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Section | None:
-    """Physics says, statistics says: one row a data set; `temperatures` (K) where the data was sampled at a known one."""
+    """Physics says, statistics says: a row a data set; `temperatures` (K) are those that data was sampled at."""
     rows = []
     for name, s in unit.result.scores.items():
         if s.configurational_temperature is None:
@@ -73,8 +73,8 @@ def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Se
     if not rows:
         return None
     note = (
-        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997); the numerator is the labels', the "
-        "denominator the surrogate's, so that units or curvature that are wrong show as an impossible temperature. "
+        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997); the numerator is the labels', "
+        "the denominator the surrogate's, so that units or curvature that are wrong show as an impossible temperature. "
         "Statistics: mean 90 % band of the force on an atom, beside the mean error that was made."
     )
     header = ["data", "physics says", "sampled at", "statistics says", "error made"]

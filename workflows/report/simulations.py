@@ -20,8 +20,10 @@ _BINS = 120
 def minima(unit: Finished) -> Section:
     """Relaxed structures, the reference's certificate beside them."""
     header = ["structure", "converged", "steps", "energy (eV)", "largest force (eV/Å)", "certified by the reference"]
-    rows = [[s.formula, _fate(s), str(s.steps), _number(s.energy, 4), _number(s.fmax, 4), _certificate(s.certified)]
-            for s in unit.result.structures]  # fmt: skip
+    rows = [
+        [s.formula, _fate(s), str(s.steps), _number(s.energy, 4), _number(s.fmax, 4), _certificate(s.certified)]
+        for s in unit.result.structures
+    ]
     blocks: list[Any] = [Table(header, rows[:40], f"{len(rows)} structures." if len(rows) > 40 else "")]
     drawn = _first(unit.folder / unit.result.file)
     if drawn is not None:
@@ -106,7 +108,8 @@ def _movie(path: Path) -> Molecules | None:
 def _distances(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Histogram of pair distances below 6 Å over a trajectory, minimum images: (distance, density)."""
     found = []
-    for atoms in _read(path)[:: max(1, len(_read(path)) // 200)]:
+    frames = _read(path)
+    for atoms in frames[:: max(1, len(frames) // 200)]:
         if len(atoms) > 1:
             r = atoms.get_all_distances(mic=bool(atoms.pbc.any()))
             found.append(r[np.triu_indices(len(atoms), 1)])

@@ -1,0 +1,82 @@
+"""Data and training: what was learned from, how the loss fell, what more data would bring."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from surrogates.evaluation.learning_curve import PowerLaw, power_law
+from surrogates.workflows.files import read_json
+from surrogates.workflows.report import figures
+from surrogates.workflows.report.finished import Finished
+from surrogates.workflows.report.page import Picture, Section, Table
+
+_BETTER = 0.5  # the error that the learning curve is asked for, as a share of today's
+
+
+def data(unit: Finished) -> Section:
+    """Parts of the reference data, with what the reference could not label."""
+    walkers, rows = unit.settings.get("walkers", {}), []
+    for name, part in unit.result.parts.items():
+        asked = ", ".join(f"{k} {v}" for k, v in walkers.get(name, {}).items() if k != "samples")
+        rows.append([name, str(part.samples), asked, str(part.failed), part.hash[:12]])
+    reference = ", ".join(f"{k} {v}" for k, v in unit.result.reference.items())
+    failed = [reason for part in unit.result.parts.values() for reason in part.reasons]
+    text = [f"Reference: {reference}.", *(f"Not labelled: {reason}" for reason in failed[:5])]
+    header = ["part", "structures", "sampled", "failed", "hash"]
+    return Section("What it learned from", text, [Table(header, rows, f"{unit.cpu_seconds:.0f} CPU s in all.")])
+
+
+def training(unit: Finished, invested: float) -> Section:
+    """Loss curves, the learning curve and its power law; `invested` CPU seconds made the reference data."""
+    result = unit.result
+    header = ["members", "weights each", "steps", "training frames", "CPU s", "peak memory"]
+    steps = ", ".join(map(str, result.steps))
+    row = [str(result.members), f"{result.parameters:,}", steps, str(result.train), f"{unit.cpu_seconds:.0f}"]
+    blocks: list[Any] = [Table(header, [[*row, f"{unit.memory:.0f} MB"]])]
+    text = [f"A member stopped before its budget's end: {result.stopped}."] if result.stopped else []
+    curves = _losses(unit)
+    if curves:
+        svg = figures.history(curves, xlabel="training step", ylabel="validation loss")
+        blocks.append(Picture(svg, "Validation loss of each member, averaged weights."))
+    law = curve_law(unit)
+    if law is not None:
+        points = [(p.frames, 1e3 * p.force_mae) for p in result.curve]
+        fitted = (1e3 * law.amplitude, law.exponent)
+        drawn = figures.learning_curve([p[0] for p in points], [p[1] for p in points], fitted, "meV/Å")
+        blocks.append(Picture(drawn, "Error on the validation part; each point had a budget in proportion."))
+        text.append(_advice(unit, law, invested))
+    return Section("How it learned", text, blocks)
+
+
+def curve_law(unit: Finished) -> PowerLaw | None:
+    """The power law through the learning curve, None with fewer than two sizes."""
+    points = [p for p in unit.result.curve if p.force_mae > 0]
+    if len({p.frames for p in points}) < 2:
+        return None
+    return power_law([p.frames for p in points], [p.force_mae for p in points])
+
+
+def _advice(unit: Finished, law: PowerLaw, invested: float) -> str:
+    """N more frames, M minutes, to reach X."""
+    now = law.error(unit.result.train)
+    wanted = _BETTER * now
+    frames = law.samples(wanted)
+    if not math.isfinite(frames) or frames > 1e3 * unit.result.train:
+        return "The learning curve is flat: more data of this kind will not help; look at the model or the labels."
+    more = math.ceil(frames - unit.result.train)
+    minutes = (frames / unit.result.train - 1) * (invested + unit.cpu_seconds) / 60
+    return (
+        f"Error falls as n^(-{law.exponent:.2f}). To reach {1e3 * wanted:.1f} meV/Å, half of today's, the law asks for "
+        f"{more} more frames: about {minutes:.0f} more CPU minutes for data and training together."
+    )
+
+
+def _losses(unit: Finished) -> dict[str, tuple[list[float], list[float]]]:
+    curves: dict[str, tuple[list[float], list[float]]] = {}
+    for row in read_json(unit.folder / unit.result.history) or ():
+        if row.get("valid") is not None:
+            x, y = curves.setdefault(f"member {row.get('member', 0)}", ([], []))
+            x.append(row["step"])
+            y.append(row["valid"])
+    return {name: curve for name, curve in curves.items() if len(curve[0]) > 1}

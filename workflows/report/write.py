@@ -1,0 +1,55 @@
+"""A run directory -> report.html, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from surrogates.workflows.files import write_text
+from surrogates.workflows.report import accuracy, costs, simulations, training
+from surrogates.workflows.report.criteria import criteria
+from surrogates.workflows.report.finished import Finished, FinishedRun, finished_run
+from surrogates.workflows.report.page import Section, render
+from surrogates.workflows.report.verdict import judge
+
+
+def write(folder: Path) -> Path:
+    """Write `report.html` of the run in `folder` and return its path; unfinished steps are left out."""
+    run = finished_run(Path(folder))
+    page = render(run.name, judge(criteria(run)), list(sections(run)), costs.provenance(run))
+    path = Path(folder) / "report.html"
+    write_text(path, page)
+    return path
+
+
+def sections(run: FinishedRun) -> Iterator[Section]:
+    """What the page shows, in the order a reader asks."""
+    for unit in run.of("evaluate"):
+        yield from _judged(unit, run)
+    for unit in run.of("train"):
+        yield training.training(unit, costs.invested(run)[0])
+    for kind, section in (
+        ("relax", simulations.minima),
+        ("vibrations", simulations.vibrations),
+        ("dynamics", simulations.trajectory),
+        ("generate", training.data),
+    ):
+        for unit in run.of(kind):
+            yield section(unit)
+
+
+def _judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
+    temperatures = {
+        name: float(walker["temperature"])
+        for made in run.of("generate")
+        for name, walker in made.settings["walkers"].items()
+        if "temperature" in walker
+    }
+    yield accuracy.accuracy(unit)
+    optional = (
+        accuracy.spread(unit),
+        accuracy.physics_and_statistics(unit, temperatures),
+        accuracy.laws(unit),
+        costs.speed(unit, run),
+    )
+    yield from (section for section in optional if section is not None)
