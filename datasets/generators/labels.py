@@ -75,6 +75,8 @@ class Referee:
 
     def check(self, atoms: ase.Atoms) -> None:
         """Label a start structure; DomainError when the reference cannot treat it."""
+        if self.reference.electronic and not atoms.pbc.any():
+            require_parity(atoms, **self.reference.electrons(atoms.info.get("charge"), atoms.info.get("multiplicity")))
         try:
             self.label(atoms)
         except (ReferenceFailure, NotImplementedError, LookupError, ValueError, RuntimeError) as error:
@@ -100,6 +102,16 @@ class Referee:
             raise
         self.cache.put(key, _arrays(labels))
         return labels
+
+
+def require_parity(atoms: ase.Atoms, charge: int = 0, multiplicity: int = 1) -> None:
+    """DomainError unless a molecule's electrons can have its multiplicity (xTB itself would not complain)."""
+    electrons, unpaired = int(atoms.numbers.sum()) - charge, multiplicity - 1
+    if unpaired > electrons or (electrons - unpaired) % 2:
+        raise DomainError(
+            f"{atoms.symbols} with charge {charge} has {electrons} electrons, which cannot have multiplicity "
+            f"{multiplicity}; state its charge and multiplicity, such as multiplicity: {1 if electrons % 2 == 0 else 2}"
+        )
 
 
 def calculate(atoms: ase.Atoms, calculator: Any) -> Labels:

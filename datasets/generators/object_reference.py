@@ -16,10 +16,15 @@ class ObjectReference:
         self._calculator = calculator
         self.use = f"{type(calculator).__module__}:{type(calculator).__name__}"
         self.spec: dict[str, Any] = {}
+        self.electronic = False
 
     def identity(self) -> str:
         """A name; it says nothing of the object's content, so nothing may be kept beyond its life."""
         return f"{self.use} object"
+
+    def electrons(self, charge: float | int | None, multiplicity: int | None) -> dict[str, int]:
+        """Nothing: the calculator was made with its charge and spin."""
+        return {}
 
     def calculator(self, *, charge: float | int | None = None, multiplicity: int | None = None) -> Any:
         """The calculator, its last results forgotten."""

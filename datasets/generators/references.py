@@ -41,6 +41,11 @@ class Reference:
         """The specification as it would stand in a file; arguments without a value are left out."""
         return {"use": self.use, **{k: v for k, v in self.arguments.items() if v is not None}}
 
+    @property
+    def electronic(self) -> bool:
+        """Whether it knows charge and spin; unknown (False) of a class that is not on the list."""
+        return not self.trusted and self._entry().electronic
+
     def identity(self) -> str:
         """JSON of class, arguments and library version: equal strings mean equal labels."""
         from importlib import metadata  # slow to import, and a file is checked without it
@@ -56,7 +61,7 @@ class Reference:
         """The charge and multiplicity to calculate with; DomainError where structure and specification contradict."""
         given = {"charge": charge, "multiplicity": multiplicity}
         neutral = {"charge": 0, "multiplicity": 1}
-        if self.trusted or not self._entry().electronic:
+        if not self.electronic:
             unknown = {k: v for k, v in given.items() if v is not None and v != neutral[k]}
             if unknown and not self.trusted:
                 raise DomainError(
@@ -77,7 +82,8 @@ class Reference:
         stated = self.arguments.get(name)
         if stated is not None and structure is not None and structure != stated:
             raise DomainError(
-                f"the structure has {name} {structure:g}, the reference says {name}: {stated}; state it once"
+                f"the structure has {name} {structure:g}, the reference says {name}: {stated}; "
+                f"it belongs to the structure, so state {name} there and leave it out of the reference"
             )
         value = stated if stated is not None else structure if structure is not None else neutral
         if value != int(value):

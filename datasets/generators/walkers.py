@@ -226,7 +226,7 @@ class _Trajectory:
 
 def _identity(start: ase.Atoms, referee: Referee, walker: Walker) -> str:
     """Key of everything but the state that a move depends on; the number of samples is none of it."""
-    settings = {k: v for k, v in asdict(walker).items() if k not in ("samples", "equilibration")}
+    settings = {k: float(v) for k, v in asdict(walker).items() if k not in ("samples", "equilibration")}
     fixed = json.dumps([c.todict() for c in start.constraints], default=np.ndarray.tolist)
     masses = start.get_masses()
     return digest(json.dumps(settings), referee.identity, ase.__version__, fixed, masses, *contents(start))

@@ -79,7 +79,7 @@ def test_charge_and_spin_come_from_the_structure_and_may_not_contradict():
     reference = parse_reference({"use": XTB})
     assert reference.electrons(-1, 2) == {"charge": -1, "multiplicity": 2}
     assert reference.electrons(None, None) == {"charge": 0, "multiplicity": 1}
-    with pytest.raises(DomainError, match="state it once"):
+    with pytest.raises(DomainError, match="leave it out of the reference"):
         parse_reference({"use": XTB, "charge": 1}).electrons(0, 1)
     with pytest.raises(DomainError, match="does not know"):
         make_reference({"use": LJ}, charge=1)

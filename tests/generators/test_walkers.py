@@ -171,6 +171,15 @@ def test_charge_and_multiplicity_belong_to_the_label(tmp_path):
     assert len(keys) == 3
 
 
+def test_electrons_that_cannot_be_are_refused_before_anything_runs(tmp_path):
+    referee = Referee(parse_reference({"use": "tblite.ase:TBLite"}), Cache(tmp_path / "c.sqlite"))
+    radical = molecule("OH")  # 9 electrons
+    for info in ({}, {"multiplicity": 3}, {"charge": -1, "multiplicity": 2}, {"charge": 20, "multiplicity": 2}):
+        radical.info = info
+        with pytest.raises(DomainError, match="electrons"):
+            referee.check(radical)
+
+
 @pytest.mark.parametrize("bad", [{"temperature": 0}, {"samples": 0}, {"timestep": -1.0}, {"equilibration": -1.0}])
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(DomainError, match=next(iter(bad))):
