@@ -29,7 +29,9 @@ class SphericalHarmonics(nn.Module):
         super().__init__()
         self.table = Constant(_table(l_max))
         factors = torch.tensor(list(combinations_with_replacement(range(4), l_max)), dtype=torch.long)
-        self.register_buffer("factors", factors.reshape(-1, l_max).T.contiguous(), persistent=False)
+        self.register_buffer(
+            "factors", factors.reshape(math.comb(l_max + 3, 3), l_max).T.contiguous(), persistent=False
+        )
 
     def forward(self, unit: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges components"]:
         if len(self.factors) == 0:
