@@ -72,8 +72,10 @@ def sample_of(atoms: Any, *, name: str = "structure", group: str = "", row: int 
 def total_charge(atoms: ase.Atoms, name: str = "structure") -> float:
     """Total charge in e: `info["charge"]`, or the rounded sum of the initial charges."""
     given = atoms.info.get("charge")
-    if given is None:
+    if given is None and atoms.has("initial_charges"):
         given = round(float(np.nan_to_num(atoms.get_initial_charges()).sum()))
+    elif given is None:
+        return 0.0
     return _number(given, "charge", name)
 
 

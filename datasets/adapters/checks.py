@@ -18,22 +18,10 @@ FARTHEST = 1e6  # Å
 
 def check_structure(atoms: ase.Atoms, name: str) -> None:
     """Raise DomainError, beginning with `name`, unless `atoms` is a possible structure."""
-    name = f"{name} ({_formula(atoms)})"
-    positions, numbers = np.asarray(atoms.positions), np.asarray(atoms.numbers)
-    if len(atoms) == 0:
-        raise DomainError(f"{name}: no atoms; a structure needs at least one")
-    if np.any((numbers < 1) | (numbers > 118)):
-        k = int(np.flatnonzero((numbers < 1) | (numbers > 118))[0])
-        raise DomainError(f"{name}: atom {k} has atomic number {numbers[k]}; elements are 1 (H) to 118 (Og)")
-    bad = ~np.isfinite(positions).all(axis=1) | (np.abs(np.nan_to_num(positions)) > FARTHEST).any(axis=1)
-    if bad.any():
-        k = int(np.flatnonzero(bad)[0])
-        raise DomainError(
-            f"{name}: atom {k} stands at {positions[k]}; positions are finite and below {FARTHEST:.0e} Å, so "
-            "correct or remove the structure"
-        )
-    _check_cell(np.asarray(atoms.cell.array), np.asarray(atoms.pbc), name)
-    _check_distances(atoms, name)
+    cell, pbc = atoms.cell.array, atoms.pbc
+    fault = _sites(atoms.numbers, atoms.positions) or _box(cell, pbc) or _distances(atoms)
+    if fault is not None:
+        raise DomainError(f"{name} ({_formula(atoms)}): {fault}")
 
 
 def check_array(value: object, shape: tuple[int, ...], what: str, name: str) -> np.ndarray:
@@ -49,38 +37,53 @@ def check_array(value: object, shape: tuple[int, ...], what: str, name: str) -> 
     return array
 
 
-def _check_cell(cell: np.ndarray, pbc: np.ndarray, name: str) -> None:
-    if not np.isfinite(cell).all() or np.abs(cell).max() > FARTHEST:
-        raise DomainError(f"{name}: the cell {cell.tolist()} is not finite or beyond {FARTHEST:.0e} Å")
+def _sites(numbers: np.ndarray, positions: np.ndarray) -> str | None:
+    if len(numbers) == 0:
+        return "no atoms; a structure needs at least one"
+    if numbers.min() < 1 or numbers.max() > 118:
+        k = int(np.flatnonzero((numbers < 1) | (numbers > 118))[0])
+        return f"atom {k} has atomic number {numbers[k]}; elements are 1 (H) to 118 (Og)"
+    near = np.abs(positions) <= FARTHEST  # False for NaN
+    if not near.all():
+        k = int(np.flatnonzero(~near.all(axis=1))[0])
+        return (
+            f"atom {k} stands at {positions[k]}; positions are finite and below {FARTHEST:.0e} Å, so correct or remove "
+            "the structure"
+        )
+    return None
+
+
+def _box(cell: np.ndarray, pbc: np.ndarray) -> str | None:
+    if not (np.abs(cell) <= FARTHEST).all():
+        return f"the cell {cell.tolist()} is not finite or beyond {FARTHEST:.0e} Å"
+    if not pbc.any():
+        return None
     rows = cell[pbc]
-    if len(rows) == 0:
-        return
-    # the area or volume that the periodic directions span, as a length: height of the flattest direction
     spans = np.linalg.norm(rows, axis=1)
-    volume = np.sqrt(max(np.linalg.det(rows @ rows.T), 0.0))
+    volume = np.sqrt(max(np.linalg.det(rows @ rows.T), 0.0))  # length, area or volume of the periodic directions
     height = min(volume * s / max(np.prod(spans), 1e-300) for s in spans)
-    if height < CLOSEST:
-        raise DomainError(
-            f"{name}: the cell {cell.tolist()} has no volume along its periodic directions {pbc.tolist()}; "
-            "give lattice vectors that span it, or set pbc to False"
-        )
+    if height >= CLOSEST:
+        return None
+    return (
+        f"the cell {cell.tolist()} has no volume along its periodic directions {pbc.tolist()}; give lattice "
+        "vectors that span it, or set pbc to False"
+    )
 
 
-def _check_distances(atoms: ase.Atoms, name: str) -> None:
+def _distances(atoms: ase.Atoms) -> str | None:
     pair = _close_images(atoms) if atoms.pbc.any() else _close_pair(atoms.positions)
-    if pair is not None:
-        i, j, r = pair
-        raise DomainError(
-            f"{name}: atoms {i} and {j} are {r:.2f} Å apart; a potential needs distinct sites, so remove one of them"
-        )
+    if pair is None:
+        return None
+    i, j, r = pair
+    return f"atoms {i} and {j} are {r:.2f} Å apart; a potential needs distinct sites, so remove one of them"
 
 
 def _close_pair(positions: np.ndarray) -> tuple[int, int, float] | None:
     if len(positions) < 50:
         r = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-        r[np.diag_indices(len(r))] = np.inf
-        i, j = np.unravel_index(np.argmin(r), r.shape)
-        return (int(i), int(j), float(r[i, j])) if r[i, j] < CLOSEST else None
+        r.flat[:: len(r) + 1] = np.inf
+        i, j = divmod(int(np.argmin(r)), len(r))
+        return (i, j, float(r[i, j])) if r[i, j] < CLOSEST else None
     pairs = cKDTree(positions).query_pairs(CLOSEST)
     if not pairs:
         return None
@@ -89,7 +92,7 @@ def _close_pair(positions: np.ndarray) -> tuple[int, int, float] | None:
 
 
 def _close_images(atoms: ase.Atoms) -> tuple[int, int, float] | None:
-    """The closest pair, when below `CLOSEST`, by wrapping into the cell and adding a rim of images around it."""
+    """A pair below `CLOSEST`, found by wrapping into the cell and adding a rim of images around it."""
     cell, pbc = atoms.cell.complete().array, atoms.pbc
     fraction = np.linalg.solve(cell.T, atoms.positions.T).T
     fraction[:, pbc] -= np.floor(fraction[:, pbc])
@@ -102,7 +105,10 @@ def _close_images(atoms: ase.Atoms) -> tuple[int, int, float] | None:
         fraction = np.concatenate([fraction, fraction[low] + step, fraction[high] - step])
         index = np.concatenate([index, index[low], index[high]])
     found = _close_pair(fraction @ cell)
-    return None if found is None else (int(index[found[0]]), int(index[found[1]]), found[2])
+    if found is None:
+        return None
+    i, j = sorted((int(index[found[0]]), int(index[found[1]])))
+    return i, j, found[2]
 
 
 def _formula(atoms: ase.Atoms) -> str:

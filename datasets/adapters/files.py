@@ -10,6 +10,7 @@ from typing import Any
 import ase
 import numpy as np
 
+from surrogates.datasets.adapters.cif import formula_fault
 from surrogates.datasets.adapters.door import door, refuse_entities
 from surrogates.datasets.adapters.extxyz import extxyz_frames
 from surrogates.datasets.adapters.formats import PYMATGEN
@@ -28,25 +29,49 @@ def frames(path: Path, format: str) -> Iterator[Frame]:
         yield from _database(path, format)
     elif format in PYMATGEN:
         yield Frame("frame 0", _pymatgen(path, format))
+    elif format == "cif":
+        yield from _cif(path)
     else:
         yield from _ase(path, format)
 
 
 def _ase(path: Path, format: str) -> Iterator[Frame]:
-    from ase.io import read
-
     if format == "vasp-xml":
         refuse_entities(path)
-    with door(path, reader=format):
-        found = read(str(path), index=":", format=format, do_not_split_by_at_sign=True)
-    if not found:
+    count = 0
+    for atoms in _read_one_by_one(path, format):
+        yield Frame(f"frame {count}", _one_element_a_site(path, atoms))
+        count += 1
+    if not count:
         raise FileError(f"{path}: holds no structure that the {format} reader can see; it is empty or truncated")
-    for k, atoms in enumerate(found):
-        yield Frame(f"frame {k}", _one_element_a_site(path, atoms))
     if format == "vasp-xml" and not _tail(path).rstrip().endswith(b"</modeling>"):
         yield Frame(
             "end of file", FileError(f"{path}: is cut short (no </modeling> at its end), so frames are missing")
         )
+
+
+def _cif(path: Path) -> Iterator[Frame]:
+    found = list(_ase(path, "cif"))
+    lone = found[0].found if len(found) == 1 else None
+    if isinstance(lone, ase.Atoms) and (fault := formula_fault(path, lone)):
+        found = [Frame(found[0].place, FileError(f"{path}: {fault}"))]
+    yield from found
+
+
+def _read_one_by_one(path: Path, format: str) -> Iterator[ase.Atoms]:
+    """Frames as ASE finds them, so that those before a damaged one are kept."""
+    from ase.io import iread
+
+    with door(path, reader=format):
+        found = iter(iread(str(path), index=":", format=format, do_not_split_by_at_sign=True))
+    count = 0
+    while True:
+        with door(path, reader=format, place=f"frame {count}" if count else ""):
+            atoms = next(found, None)
+        if atoms is None:
+            return
+        yield atoms
+        count += 1
 
 
 def _database(path: Path, format: str) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""pymatgen's Structure and Molecule as ase.Atoms."""
+"""Whatever is a structure, pymatgen's Structure and Molecule above all, as ase.Atoms."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any
 
 import ase
 
+from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
 
 
 def as_ase(structure: Any) -> ase.Atoms:
-    """`structure` itself when it is ase.Atoms; a pymatgen Structure or Molecule with its charge and spin otherwise.
+    """`structure` itself when it is ase.Atoms; else a Sample, or a pymatgen Structure or Molecule.
 
     Raises DomainError for anything else, and for sites that are not one whole element each.
     """
     if isinstance(structure, ase.Atoms):
         return structure
+    if isinstance(structure, Sample):
+        return structure.atoms()
     kind = type(structure)
     if not kind.__module__.startswith("pymatgen.") or not hasattr(structure, "sites"):
         raise DomainError(

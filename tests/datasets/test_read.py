@@ -101,6 +101,53 @@ def test_structures_without_labels_from_crystal_files(tmp_path):
         assert abs(np.linalg.det(sample.cell)) == pytest.approx(5.64**3, rel=1e-5)
 
 
+VASPRUN = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<modeling>
+ <kpoints><generation param="Gamma"><v type="int" name="divisions"> 1 1 1 </v></generation>
+  <varray name="kpointlist"><v> 0 0 0 </v></varray><varray name="weights"><v> 1 </v></varray></kpoints>
+ <parameters><separator name="electronic"><i name="PREC" type="string">accura</i></separator></parameters>
+ <atominfo><atoms>2</atoms><types>1</types><array name="atoms"><field type="string">element</field>
+  <field type="int">atomtype</field><set><rc><c>Cu</c><c>1</c></rc><rc><c>Cu</c><c>1</c></rc></set></array></atominfo>
+ <structure name="initialpos"><crystal><varray name="basis"><v> 4 0 0 </v><v> 0 4 0 </v>
+  <v> 0 0 4 </v></varray></crystal>
+  <varray name="positions"><v> 0 0 0 </v><v> 0.5 0.5 0.5 </v></varray></structure>
+"""
+STEP = """ <calculation>
+  <scstep><energy><i name="e_fr_energy">-7.1</i>
+   <i name="e_wo_entrp">-7.0</i><i name="e_0_energy">-7.05</i></energy></scstep>
+  <structure><crystal><varray name="basis"><v> 4 0 0 </v><v> 0 4 0 </v><v> 0 0 4 </v></varray></crystal>
+   <varray name="positions"><v> 0 0 0 </v><v> 0.5 0.5 0.51 </v></varray></structure>
+  <varray name="forces"><v> 0.1 0 0.2 </v><v> -0.1 0 -0.2 </v></varray>
+  <varray name="stress"><v> 1 0 0 </v><v> 0 2 0 </v><v> 0 0 3 </v></varray>
+  <energy><i name="e_fr_energy">-7.1</i><i name="e_wo_entrp">-7.0</i><i name="e_0_energy">-7.05</i></energy>
+ </calculation>
+"""
+
+
+def test_vasprun_gives_labels_in_our_units_and_its_loss_of_frames_is_noticed(tmp_path):
+    path = tmp_path / "vasprun.xml"
+    path.write_text(VASPRUN + 3 * STEP + "</modeling>\n")
+    data = read_structures(path, stress="stress")
+    assert len(data) == 3
+    np.testing.assert_allclose(data[2].forces, [[0.1, 0, 0.2], [-0.1, 0, -0.2]])
+    np.testing.assert_allclose(data[0].stress, np.array([-0.1, -0.2, -0.3, 0, 0, 0]) * units.GPA, rtol=1e-6)
+    for cut, left in ((-40, 2), (500, 2), (200, 2)):
+        path.write_text(VASPRUN + 2 * STEP + STEP[:cut])
+        with pytest.raises(FileError, match=r"cut short|frame 2: cannot be read"):
+            read_structures(path)
+        data = read_structures(path, bad="quarantine")
+        assert len(data) >= left
+        assert len(data.quarantined) >= 1
+
+
+def test_atoms_missing_from_a_cif_are_noticed_by_its_formula(tmp_path):
+    ase.io.write(tmp_path / "y.cif", molecule("CH3CH2OH", cell=[9, 9, 9], pbc=True))
+    text = (tmp_path / "y.cif").read_text()
+    (tmp_path / "y.cif").write_text("\n".join(row for row in text.splitlines() if not row.strip().startswith("H ")))
+    with pytest.raises(FileError, match="hydrogens were not resolved"):
+        read_structures(tmp_path / "y.cif", energy=None, forces=None)
+
+
 def test_zero_forces_pass_where_symmetry_demands_them(tmp_path):
     """All of them exactly zero: an error in ethanol, right in rock salt and in a lone atom."""
 
