@@ -103,7 +103,7 @@ def test_patience_stops_and_the_best_weights_are_kept(line, numbers):
 def test_minutes_end_in_time_and_record_the_steps(line, numbers):
     train, valid = numbers
     fitted = fit(line(), train, valid, plan=Plan(minutes=0.005))
-    assert 0.25 < fitted.timings["seconds"] < 0.45
+    assert 0.25 < fitted.timings["seconds"] < 0.8
     assert fitted.provenance["steps"] > 10
 
 
