@@ -160,4 +160,5 @@ def _sample(atoms: ase.Atoms, labels: Labels, group: str, row: int) -> Sample:
 def _uniform(samples: list[Sample]) -> list[Sample]:
     """A data set has a label for all samples or for none: crystals have a stress, molecules a dipole."""
     partial = [n for n in LABELS if len({getattr(s, n) is None for s in samples}) > 1]
-    return [replace(s, **dict.fromkeys(partial)) for s in samples] if partial else samples
+    without: dict[str, Any] = dict.fromkeys(partial)
+    return [replace(s, **without) for s in samples] if partial else samples
