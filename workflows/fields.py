@@ -26,11 +26,11 @@ class Unit:
 class Within:
     """low <= number <= high, or low < number when `open`."""
 
-    low: float = 0
-    high: float = float("inf")
+    low: float | int = 0
+    high: float | int = float("inf")
     open: bool = False
 
-    def holds(self, number: float) -> bool:
+    def holds(self, number: float | int) -> bool:
         return (number > self.low if self.open else number >= self.low) and number <= self.high
 
     def __str__(self) -> str:

@@ -114,7 +114,9 @@ def _temperature(surrogate: Any, data: Any) -> float | None:
     device, dtype = placement(surrogate)
     batch = collate([some[i] for i in range(len(some))], r_max=float(surrogate.r_max), dtype=dtype).to(device)
     forces = batch.labels.forces
-    return configurational_temperature(surrogate.predict, batch.atoms, forces, generator=torch.Generator().manual_seed(0))
+    return configurational_temperature(
+        surrogate.predict, batch.atoms, forces, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def _foreign(surrogate: Any, data: Any) -> float | None:

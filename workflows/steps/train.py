@@ -80,7 +80,9 @@ class Train:
             count = max(1, round(share * len(train)))
             train = train[[int((k + 0.5) * len(train) / count) for k in range(count)]]
         task = EnergyForces(self._model(train, desk, seed))
-        fitted = fit(task, train, valid, plan=self._plan(desk, share), hooks=[self._hook(desk)], seed=seed, directory=folder)
+        fitted = fit(
+            task, train, valid, plan=self._plan(desk, share), hooks=[self._hook(desk)], seed=seed, directory=folder
+        )
         fitted.save(folder / "member.safetensors")
         write_json(folder / "training.json", fitted.timings)
         error = fitted.evaluate(valid).force_mae if len(valid) else None
