@@ -126,12 +126,12 @@ PRODUCTS: dict[str, Product] = {"O(3)": anticommutator, "SO(3)": twice}
 def to_matrix(coefficients: Float[Tensor, "atoms 9 channels"]) -> Float[Tensor, "atoms 3 3 channels"]:
     """Nine coefficients (1 of I, 3 of A, 5 of S) -> matrices with the same norm."""
     n, _, channels = coefficients.shape
-    return (_basis(coefficients).mT @ coefficients).view(n, 3, 3, channels)
+    return (_BASIS.to(coefficients).mT @ coefficients).view(n, 3, 3, channels)
 
 
 def to_coefficients(matrices: Float[Tensor, "atoms 3 3 channels"]) -> Float[Tensor, "atoms 9 channels"]:
     """Matrices -> their coefficients in the orthonormal basis: X = I + A + S split into its parts."""
-    return _basis(matrices) @ matrices.flatten(1, 2)
+    return _BASIS.to(matrices) @ matrices.flatten(1, 2)
 
 
 class _Radial(nn.Module):
@@ -235,7 +235,7 @@ def _of_bonds(u: Tensor) -> Tensor:
     return torch.stack([one, *linear, *(2**0.5 * p for p in (x * y, y * z, x * z)), *square], dim=1)
 
 
-def _basis(like: Tensor) -> Tensor:
+def _orthonormal() -> Tensor:
     """(9, 9): orthonormal 3x3 matrices, flattened: the unit, three rotation generators, five symmetric traceless."""
     basis = torch.zeros(9, 3, 3, dtype=torch.float64)
     basis[0] = torch.eye(3, dtype=torch.float64) / 3**0.5
@@ -245,4 +245,7 @@ def _basis(like: Tensor) -> Tensor:
         basis[k, i, j] = basis[k, j, i] = 0.5**0.5
     basis[7] = torch.diag(basis.new_tensor([1.0, -1.0, 0.0])) / 2**0.5
     basis[8] = torch.diag(basis.new_tensor([-1.0, -1.0, 2.0])) / 6**0.5
-    return basis.flatten(1).to(like)
+    return basis.flatten(1)
+
+
+_BASIS = _orthonormal()
