@@ -78,5 +78,5 @@ def require_disjoint(train: Hashed, **others: Hashed) -> None:
             a, b = found[0]
             raise DomainError(
                 f"{len(found)} structures of the {name} data are among the training data (row {b} of {name} is row {a} "
-                "of training); scores on them mean nothing, so split again or remove the duplicates"
+                "of training); scores on them mean nothing, so remove repetitions before splitting (.distinct())"
             )

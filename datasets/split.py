@@ -56,7 +56,7 @@ def _counts(sizes: Sequence[float | int], n: int) -> list[int]:
         if sum(sizes) > n:
             raise DomainError(f"split({given}) asks for {sum(sizes)} structures, but there are {n}")
         return [int(s) for s in sizes]
-    if sum(sizes) > 1 + 1e-9:
+    if sum(sizes) > 1 + 1e-6:
         raise DomainError(f"split({given}): fractions sum to {sum(sizes):g}; they may sum to 1 at most")
     whole = [*sizes, max(0.0, 1 - sum(sizes))]
     quota = np.array(whole) / sum(whole) * n

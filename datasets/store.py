@@ -148,6 +148,11 @@ class Structures(Dataset[Sample]):
         """Each n-th structure."""
         return self[::n]
 
+    def distinct(self) -> Structures:
+        """The first row of each structure, repetitions left out (energies of a repetition are not compared)."""
+        first = {digest: row for row, digest in reversed(list(enumerate(self.row_hashes())))}
+        return self[np.array(sorted(first.values()), dtype=int)]
+
     def split(self, *sizes: float | int, seed: int = 0, method: str = "block", gap: int = 0) -> tuple[Structures, ...]:
         """Parts of the given fractions or counts, disjoint; each keeps the order of the rows.
 

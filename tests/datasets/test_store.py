@@ -131,5 +131,6 @@ def test_test_rows_in_the_training_set_are_an_error(data):
     train, test = data[:10], data[8:15]
     assert overlap(train, test) == [(8, 0), (9, 1)]
     require_disjoint(train, test=data[10:])
+    assert (data + data[3:5]).distinct().hash == data.hash
     with pytest.raises(DomainError, match="2 structures of the test data are among the training data"):
         require_disjoint(train, test=test)
