@@ -30,28 +30,17 @@ class SymmetricProduct(nn.Module):
 
     def __init__(self, inputs: tuple[Irrep, ...], outputs: ChannelIrreps, correlation: int, n_elements: int) -> None:
         super().__init__()
-        found = {
-            (n, irrep): symmetric_couplings(inputs, irrep, n)
-            for n in range(1, correlation + 1)
-            for irrep in outputs.irreps
-        }
-        paths = {key: len(c.coefficients) for key, c in found.items()}
         degrees = range(1, correlation + 1)
-        self.sizes = outputs.sizes
-        self.paths = [sum(paths[n, irrep] for n in degrees) for irrep in outputs.irreps]
+        found = [[symmetric_couplings(inputs, irrep, n) for n in degrees] for irrep in outputs.irreps]
+        counts = [[len(c.coefficients) for c in couplings] for couplings in found]
+        self.sizes, self.paths = outputs.sizes, [sum(c) for c in counts]
         tables = []
-        for n in degrees:  # rows: output irrep, component, path
-            monomials = found[n, outputs.irreps[0]].monomials
-            rows = []
-            for irrep in outputs.irreps:
-                rows.append(_place([found[k, irrep].coefficients for k in degrees], n - 1, len(monomials)))
-            tables.append((monomials, np.concatenate(rows)))
+        for n in range(correlation):  # rows: output irrep, component, path
+            rows = [_rows([c.coefficients for c in couplings], n) for couplings in found]
+            tables.append((found[0][n].monomials, np.concatenate(rows)))
         self.polynomials = SymmetricPolynomials(tables)
-        spread = [
-            1 / np.sqrt(paths[n, irrep]) for irrep in outputs.irreps for n in degrees for _ in range(paths[n, irrep])
-        ]
-        initial = torch.randn(n_elements, len(spread), outputs.channels)
-        self.weight = nn.Parameter(initial * torch.tensor(spread, dtype=initial.dtype)[:, None])
+        spread = torch.tensor([1 / np.sqrt(c) for count in counts for c in count for _ in range(c)])
+        self.weight = nn.Parameter(torch.randn(n_elements, len(spread), outputs.channels) * spread[:, None])
 
     def forward(
         self, a: Float[Tensor, "components atoms channels"], element: Int[Tensor, "atoms"]
@@ -65,7 +54,8 @@ class SymmetricProduct(nn.Module):
         return torch.cat(out)
 
 
-def _place(coefficients: list[np.ndarray], degree: int, n_monomials: int) -> np.ndarray:
-    """Rows (component, path) of one output irrep for all degrees, those of other degrees than `degree` zero."""
-    parts = [c if k == degree else np.zeros((len(c), c.shape[1], n_monomials)) for k, c in enumerate(coefficients)]
+def _rows(coefficients: list[np.ndarray], degree: int) -> np.ndarray:
+    """Rows (component, path) of one output irrep with the paths of all degrees, those of other degrees zero."""
+    n_monomials = coefficients[degree].shape[2]
+    parts = [c if k == degree else np.zeros((*c.shape[:2], n_monomials)) for k, c in enumerate(coefficients)]
     return np.concatenate(parts).transpose(1, 0, 2).reshape(-1, n_monomials)

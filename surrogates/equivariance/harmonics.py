@@ -28,10 +28,9 @@ class SphericalHarmonics(nn.Module):
     def __init__(self, l_max: int) -> None:
         super().__init__()
         self.table = Constant(_table(l_max))
-        factors = torch.tensor(list(combinations_with_replacement(range(4), l_max)), dtype=torch.long)
-        self.register_buffer(
-            "factors", factors.reshape(math.comb(l_max + 3, 3), l_max).T.contiguous(), persistent=False
-        )
+        monomials = list(combinations_with_replacement(range(4), l_max))
+        factors = torch.tensor(monomials, dtype=torch.long).reshape(len(monomials), l_max).T.contiguous()
+        self.register_buffer("factors", factors, persistent=False)
 
     def forward(self, unit: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges components"]:
         if len(self.factors) == 0:

@@ -56,7 +56,7 @@ def _used(table: Table) -> list[tuple[int, ...]]:
 
 def _factorise(needed: list[list[tuple[int, ...]]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Pairs (i, j), and triples as (index of a pair, k): each triple reuses a pair that is there, where it can."""
-    pairs = {pair: k for k, pair in enumerate(needed[1])} if len(needed) > 1 else {}
+    pairs = {(i, j): k for k, (i, j) in enumerate(needed[1])} if len(needed) > 1 else {}
     triples = []
     for i, j, k in needed[2] if len(needed) > 2 else []:
         splits = [((i, j), k), ((i, k), j), ((j, k), i)]

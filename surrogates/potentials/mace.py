@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from surrogates.blocks.edge_convolution import EdgeConvolution
@@ -40,7 +41,8 @@ class MACE(nn.Module):
         n_radial, cutoff_p: Bessel functions per edge, and exponent of the polynomial cutoff.
         radial_widths: hidden widths of the radial networks.
         readout_width: hidden width of the last readout.
-        avg_num_neighbors: mean number of neighbours, which divides messages; `set_statistics` takes it from data.
+        avg_num_neighbors: divides sums over neighbours; `set_statistics` takes the mean number from data.
+        norm: divides them instead, one copy in each layer; see surrogates.blocks.neighbor_norm.
     """
 
     avg_num_neighbors: Tensor
@@ -59,15 +61,18 @@ class MACE(nn.Module):
         radial_widths: Sequence[int] = (64, 64, 64),
         readout_width: int = 16,
         avg_num_neighbors: float = 8.0,
+        norm: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.elements = atomic_numbers(elements)
         irreps = channel_irreps(hidden)
         _check(self.elements, r_max, correlation, layers, edge_l_max)
+        self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
+        self.norms = nn.ModuleList([] if norm is None else [deepcopy(norm) for _ in range(layers)])
         self.arguments = dict(
             elements=list(self.elements), r_max=r_max, hidden=hidden, edge_l_max=edge_l_max, correlation=correlation,
             layers=layers, n_radial=n_radial, cutoff_p=cutoff_p, radial_widths=list(radial_widths),
-            readout_width=readout_width, avg_num_neighbors=avg_num_neighbors,
+            readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm,
         )  # fmt: skip
         self.r_max, self.n_radial, self.cutoff_p = float(r_max), n_radial, cutoff_p
         self.index = ElementIndex(self.elements)
@@ -83,7 +88,6 @@ class MACE(nn.Module):
         self.readout = nn.Parameter(torch.randn(irreps.channels, readout_width))
         self.last_layer = nn.Linear((layers - 1) * irreps.channels + readout_width, 1, bias=False)
         nn.init.normal_(self.last_layer.weight)
-        self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
 
     def set_statistics(self, *, avg_num_neighbors: float) -> None:
         """Take the mean number of neighbours within r_max from data (before training)."""
@@ -102,8 +106,10 @@ class MACE(nn.Module):
         element = self.index(atoms.numbers)
         h = self.embedding.index_select(1, element)
         found = []
-        for layer in self.layers:
-            h = layer(h, harmonics, radial, atoms.edges, element, self.avg_num_neighbors)
+        divisors = [norm(radial, atoms.edges[0], len(element)) for norm in self.norms]
+        for k, layer in enumerate(self.layers):
+            divisor = divisors[k] if divisors else self.avg_num_neighbors
+            h = layer(h, harmonics, radial, atoms.edges, element, divisor)
             found.append(h[0] / math.sqrt(h.shape[-1]))
         n = self.readout.shape[1]
         found[-1] = nn.functional.silu(found[-1] @ self.readout) * (SILU_GAIN / math.sqrt(n))
@@ -147,9 +153,9 @@ class MACELayer(nn.Module):
         radial: Float[Tensor, "edges n_radial"],
         edges: Int[Tensor, "2 edges"],
         element: Int[Tensor, "atoms"],
-        neighbours: Float[Tensor, ""],
+        divisor: Float[Tensor, "*atoms_1"],
     ) -> Float[Tensor, "components_out atoms channels"]:
-        a = self.convolution(self.up(h), harmonics, self.radial(radial), edges) / neighbours
+        a = self.convolution(self.up(h), harmonics, self.radial(radial), edges) / divisor
         out = self.linear(self.product(a, element))
         kept = self.skip(h[: self.n_shared], element)
         return torch.cat([out[: self.n_shared] + kept, out[self.n_shared :]])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from surrogates.blocks.neighbor_norm import LearnedDensity
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.equivariance.wigner import wigner_d
 from surrogates.physics.errors import DomainError
@@ -17,6 +18,7 @@ KINDS = {
     "vectors": dict(hidden="4x0e + 4x1o", edge_l_max=2, correlation=3),
     "parity doubled": dict(hidden="3x0o + 3x0e + 3x1o + 3x1e", edge_l_max=1, correlation=2, layers=3),
     "tensors": dict(hidden="2x0e + 2x1o + 2x2e", edge_l_max=3, correlation=2),
+    "density": dict(hidden="4x0e + 4x1o", norm=LearnedDensity(4)),
     "linear": dict(hidden="4x0e", edge_l_max=1, correlation=1, layers=1),
 }
 
@@ -72,7 +74,7 @@ def test_permuting_atoms_permutes_energies():
     torch.testing.assert_close(model(mixed.with_edges(4.0)), energies[order], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["vectors"])
+@pytest.mark.parametrize("kind", ["vectors", "density"])
 def test_edges_beyond_the_cutoff_change_nothing(kind):
     model, atoms = mace(kind), molecule(12)
     atoms = replace(atoms, positions=atoms.positions * 1.5)
