@@ -86,12 +86,13 @@ def mixed(root: Float[Tensor, "n n"], seed: int) -> Float[Tensor, "n n"]:
 
 def structure_features(task: Any, atoms: AtomsBatch) -> Float[Tensor, "structures n"]:
     """Phi of each structure in eV per unit weight: what the energies are linear in."""
-    phi = task.model.features(atoms) * task.normalise.scale
+    phi = task.model.features(_like(task, atoms)) * task.normalise.scale
     return phi.new_zeros(atoms.n_structures, phi.shape[1]).index_add(0, atoms.structure, phi)
 
 
 def force_design(task: Any, atoms: AtomsBatch, weights: Float[Tensor, "n count"]) -> Float[Tensor, "atoms 3 count"]:
     """-dPhi/dx @ weights: the forces that each column of last-layer weights would give, eV/Å."""
+    atoms = _like(task, atoms)
     leaf = atoms.positions.detach().requires_grad_()
     with torch.enable_grad():
         phi = structure_features(task, replace(atoms, positions=leaf)).sum(dim=0)
@@ -105,6 +106,11 @@ def force_design(task: Any, atoms: AtomsBatch, weights: Float[Tensor, "n count"]
 def has_features(task: Any) -> bool:
     """Whether the task's model offers `features`, which the last layer is linear in."""
     return callable(getattr(getattr(task, "model", None), "features", None))
+
+
+def _like(task: Any, atoms: AtomsBatch) -> AtomsBatch:
+    scale = task.normalise.scale
+    return atoms.to(scale.device, scale.dtype)
 
 
 def _gradients(energies: Tensor, leaf: Tensor) -> Tensor:

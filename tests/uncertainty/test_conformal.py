@@ -18,10 +18,17 @@ from surrogates.uncertainty.conformal import learning_part
 
 
 @pytest.fixture(scope="module")
+def spread(road):
+    """The true task, calibrated."""
+    truth, train, calibration, _ = road
+    return calibrate(truth, train, calibration)
+
+
+@pytest.fixture(scope="module")
 def road():
     """(train, calibration, test): labels whose noise grows with the stretch of one bond, and the true task."""
     truth = EnergyForces(LinearDensity(seed=5)).double()
-    parts = [label(molecules(n, seed=k), truth, seed=k, noise=0.02, wild=8.0) for k, n in enumerate((60, 400, 400))]
+    parts = [label(molecules(n, seed=k), truth, seed=k, noise=0.02, wild=8.0) for k, n in enumerate((40, 300, 300))]
     return truth, *parts
 
 
@@ -33,9 +40,8 @@ def scores(spread, data):
     return spread_scores(rows | labels | {"sizes": np.full(len(data), 5)})
 
 
-def test_bands_cover_new_frames_and_follow_their_errors(road):
-    truth, train, calibration, test = road
-    found = scores(calibrate(truth, train, calibration), test)
+def test_bands_cover_new_frames_and_follow_their_errors(road, spread):
+    found = scores(spread, road[-1])
     assert 0.86 <= found.forces.coverage <= 0.94
     assert 0.86 <= found.energy.coverage <= 0.95
     assert min(found.forces.terciles) > 0.8
@@ -56,9 +62,8 @@ def test_an_ensemble_is_calibrated_too(road):
     assert spread.predict(atoms).forces_std is None
 
 
-def test_the_spread_is_invariant_under_rotation(road):
-    truth, train, calibration, test = road
-    spread = calibrate(truth, train, calibration)
+def test_the_spread_is_invariant_under_rotation(road, spread):
+    truth, _, _, test = road
     turn = Rotation.random(random_state=1).as_matrix()
     turned = [replace(s, positions=s.positions @ turn.T) for s in test[:5]]
     before, after = (spread.predict(truth.collate(d).atoms, spread=True) for d in (test[:5], turned))
@@ -67,9 +72,8 @@ def test_the_spread_is_invariant_under_rotation(road):
     assert (before.forces_std > 0).all()
 
 
-def test_state_goes_through_json_and_back_to_the_bit(road):
-    truth, train, calibration, test = road
-    spread = calibrate(truth, train, calibration)
+def test_state_goes_through_json_and_back_to_the_bit(road, spread):
+    truth, _, _, test = road
     tensors, plain = spread.state()
     assert all(isinstance(t, torch.Tensor) for t in tensors.values())
     again = restore([truth], tensors, json.loads(json.dumps(plain, allow_nan=False)))
@@ -81,6 +85,19 @@ def test_state_goes_through_json_and_back_to_the_bit(road):
         )
         torch.testing.assert_close(mine, other, rtol=0, atol=0)
     assert again.domain.threshold == spread.domain.threshold
+
+
+def test_members_in_single_precision_take_any_batch(road, spread):
+    """Batches come in either precision; a float32 copy has the spread of the float64 task to its own accuracy."""
+    truth, _, _, test = road
+    single = EnergyForces(LinearDensity(seed=5))
+    copy = restore([single], *spread.state())
+    atoms = truth.collate(test[:4]).atoms
+    exact = spread.predict(atoms, spread=True)
+    for given in (atoms, atoms.to(dtype=torch.float32)):
+        found = copy.predict(given, spread=True)
+        assert found.forces_std.dtype == torch.float32
+        torch.testing.assert_close(found.forces_std.double(), exact.forces_std, rtol=1e-3, atol=1e-5)
 
 
 def test_data_without_energies_still_calibrates_forces(road):
