@@ -39,7 +39,7 @@ class SymmetricProduct(nn.Module):
             rows = [_rows([c.coefficients for c in couplings], n) for couplings in found]
             tables.append((found[0][n].monomials, np.concatenate(rows)))
         self.polynomials = SymmetricPolynomials(tables)
-        spread = torch.tensor([1 / np.sqrt(c) for count in counts for c in count for _ in range(c)])
+        spread = torch.tensor([c**-0.5 for count in counts for c in count for _ in range(c)])
         self.weight = nn.Parameter(torch.randn(n_elements, len(spread), outputs.channels) * spread[:, None])
 
     def forward(

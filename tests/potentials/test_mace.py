@@ -121,6 +121,12 @@ def test_float32_agrees_with_float64_after_both_conversions():
     assert (rounded - exact).abs().max() < 1e-5
 
 
+def test_a_new_model_is_float32_throughout():
+    model = MACE(elements=["H", "C", "O"], norm=LearnedDensity())
+    assert {w.dtype for w in model.parameters()} == {torch.float32}
+    assert model(molecule(dtype=torch.float32).with_edges(5.0)).dtype == torch.float32
+
+
 def test_forces_differentiate_again():
     model, atoms = mace("vectors"), molecule(4).with_edges(4.0)
 
