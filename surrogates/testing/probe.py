@@ -14,7 +14,6 @@ from torch import Tensor
 from surrogates.datasets.batch import AtomsBatch, join
 from surrogates.interfaces import Surrogate
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate, placement
-from surrogates.testing.transforms import without_edges
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Probe:
 
     def together(self, structures: Sequence[AtomsBatch], *, stress: bool = False) -> list[Answer]:
         """Answers about structures that were asked as one batch."""
-        batch = join([without_edges(s) for s in structures]).to(dtype=self.dtype)
+        batch = (join(structures) if len(structures) > 1 else structures[0]).to(dtype=self.dtype)
         batch = batch.with_edges(self.r_max) if self.r_max > 0 else batch
         result = self.surrogate.predict(batch, stress=stress)
         return [_answer(result, batch, k) for k in range(batch.n_structures)]

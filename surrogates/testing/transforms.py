@@ -11,14 +11,9 @@ from torch import Tensor
 from surrogates.datasets.batch import AtomsBatch
 
 
-def without_edges(atoms: AtomsBatch) -> AtomsBatch:
-    """The same structures, edges dropped, so that they may be moved without leaving stale pairs behind."""
-    return replace(atoms, edges=atoms.edges[:, :0], shift=atoms.shift[:0], r_max=0.0)
-
-
 def singles(atoms: AtomsBatch) -> list[AtomsBatch]:
-    """One batch of one structure for each structure."""
-    atoms = without_edges(atoms)
+    """One batch of one structure for each structure; edges are dropped, since moving atoms would leave them stale."""
+    atoms = replace(atoms, edges=atoms.edges[:, :0], shift=atoms.shift[:0], r_max=0.0)
     return [_single(atoms, k) for k in range(atoms.n_structures)]
 
 
