@@ -16,7 +16,7 @@ _MOST = 6000  # points of a cloud
 
 def accuracy(unit: Finished) -> Section:
     """Table of errors beside trivial predictions, parity clouds and errors by element."""
-    scores = unit.result.scores
+    scores = ordered(unit)
     header = ["data", "structures", "energy MAE", "energy RMSE", "trivial", "force MAE", "force RMSE", "trivial"]
     rows = [_row(name, s) for name, s in scores.items()]
     note = (
@@ -34,7 +34,7 @@ def accuracy(unit: Finished) -> Section:
 
 def spread(unit: Finished) -> Section | None:
     """Coverage, width and rank correlation of the calibrated bands; None for a surrogate without spread."""
-    scores = {name: s for name, s in unit.result.scores.items() if s.spread_forces is not None}
+    scores = {name: s for name, s in ordered(unit).items() if s.spread_forces is not None}
     if not scores:
         return None
     clouds, terciles, rows = {}, {}, []
@@ -63,7 +63,7 @@ def spread(unit: Finished) -> Section | None:
 def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Section | None:
     """Physics says, statistics says: a row a data set; `temperatures` (K) are those that data was sampled at."""
     rows = []
-    for name, s in unit.result.scores.items():
+    for name, s in ordered(unit).items():
         if s.configurational_temperature is None:
             continue
         sampled = f"{temperatures[name]:g} K" if name in temperatures else "unknown"
@@ -73,8 +73,8 @@ def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Se
     if not rows:
         return None
     note = (
-        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997); the numerator is the labels', "
-        "the denominator the surrogate's, so that units or curvature that are wrong show as an impossible temperature. "
+        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997); the numerator is from labels, "
+        "the denominator from the surrogate, so that units or curvature that are wrong show as an impossible temperature. "
         "Statistics: mean 90 % band of the force on an atom, beside the mean error that was made."
     )
     header = ["data", "physics says", "sampled at", "statistics says", "error made"]
@@ -93,6 +93,11 @@ def laws(unit: Finished) -> Section | None:
         rows[-1].append("-" if other is None else _small(other.error))
     header = ["law", "violation", "allowed", "scale", "unit", "holds", "the reference's own violation"]
     return Section("The laws it obeys", (), [Table(header, rows)])
+
+
+def ordered(unit: Finished) -> dict[str, Any]:
+    """Scores by name, in the order in which the workflow names the files; the first is what the verdict looks at."""
+    return {name: unit.result.scores[name] for name in unit.result.names}
 
 
 def slope(arrays: dict[str, np.ndarray]) -> float | None:

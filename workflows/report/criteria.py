@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surrogates.workflows.report.accuracy import slope
+from surrogates.workflows.report.accuracy import ordered, slope
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.verdict import Criterion
 
@@ -37,7 +37,7 @@ def _data(run: FinishedRun) -> Iterator[Criterion]:
 
 
 def _accuracy(unit: Finished) -> Iterator[Criterion]:
-    name, scores = next(iter(unit.result.scores.items()))
+    name, scores = next(iter(ordered(unit).items()))
     arrays = unit.arrays(scores.file)
     advice = "Keep more structures apart from training; too few cannot judge."
     yield Criterion("frames tested on", scores.structures, low=50, essential=True, use=NEAR, advice=advice)
@@ -67,7 +67,7 @@ def _laws(unit: Finished) -> Iterator[Criterion]:
 
 
 def _spread(unit: Finished) -> Iterator[Criterion]:
-    name, scores = next(iter(unit.result.scores.items()))
+    name, scores = next(iter(ordered(unit).items()))
     band = scores.spread_forces
     advice = "Calibrate on data like that of use."
     share = None if band is None else band.coverage

@@ -62,6 +62,7 @@ class Evaluate:
     def finish(self, desk: Desk) -> Evaluated:
         write_json(desk.folder / "measured.json", {"speed": self._read(desk, "speed")})
         return Evaluated(
+            names=tuple(names_of(self._files())),
             scores=dict(self._scores(desk)),
             laws=self._laws(desk, "laws"),
             reference_laws=self._laws(desk, "reference-laws"),
@@ -175,9 +176,10 @@ class Evaluated:
     """Scores by file name: `result["test"].force_mae`.
 
     Args:
-        scores: by file. laws, reference_laws: of the surrogate and of the reference. speed: the file with timings.
+        names: of the files, in order. scores: by name. laws, reference_laws: of the surrogate and of the reference. speed: the file with timings.
     """
 
+    names: tuple[str, ...]
     scores: dict[str, Scores]
     laws: tuple[LawRow, ...] = ()
     reference_laws: tuple[LawRow, ...] = ()
