@@ -8,7 +8,7 @@ from typing import Any
 
 from surrogates.construct import check_name
 from surrogates.physics.errors import SurrogatesError
-from surrogates.workflows.source_tree import classes_of, is_torch_module, modules_of
+from surrogates.workflows.source_tree import classes_of, is_model, modules_of
 from surrogates.workflows.words import accepted, nearest
 from surrogates.workflows.yaml_file import Document, Place
 
@@ -76,7 +76,7 @@ def parts_in(rooms: tuple[str, ...]) -> list[str]:
         for room in rooms
         for module in modules_of(room)
         for name, cls in classes_of(module).items()
-        if is_torch_module(cls)
+        if is_model(cls)
     ]
 
 

@@ -61,6 +61,9 @@ def classes_of(module: str) -> dict[str, ast.ClassDef]:
     return {n.name: n for n in body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")}
 
 
-def is_torch_module(cls: ast.ClassDef) -> bool:
-    """Whether a class says in its source that it is an `nn.Module`."""
-    return any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases)
+def is_model(cls: ast.ClassDef) -> bool:
+    """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it."""
+    module = any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases)
+    forward = [n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+    annotations = [a.annotation for f in forward for a in f.args.args[1:2]]
+    return module and any(a is not None and ast.unparse(a).endswith("Batch") for a in annotations)

@@ -1,0 +1,131 @@
+"""`surrogates evaluate`, `predict`, `check` and `info`: what one asks of a checkpoint or calculator."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from surrogates.physics.errors import FileError, WorkflowError
+
+SHORT = {
+    "emt": {"use": "ase.calculators.emt:EMT"},
+    "lj": {"use": "ase.calculators.lj:LennardJones"},
+    "xtb": {"use": "tblite.ase:TBLite", "method": "GFN2-xTB", "accuracy": 0.01},
+}
+_BATCH = 64  # structures predicted at once
+
+
+def evaluate_file(file: Path, structures: Path, energy: str, forces: str, trust: tuple[str, ...]) -> None:
+    """Print the scores of a checkpoint; rows that it was trained on are refused."""
+    from surrogates.datasets import read_structures
+    from surrogates.training import load
+
+    fitted, data = load(file, trust=trust), read_structures(structures, energy=energy, forces=forces)
+    if seen := fitted.seen(data):
+        raise FileError(
+            f"{len(seen)} of {len(data)} structures in {structures} (first: {seen[0]}) were trained on, so errors "
+            "there say nothing; give structures kept apart"
+        )
+    print(fitted.evaluate(data))
+
+
+def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[str, ...]) -> None:
+    """Print, and write where asked for, what a checkpoint says of structures."""
+    from surrogates.datasets import read_structures
+    from surrogates.training import load
+
+    fitted = load(file, trust=trust)
+    spread = fitted.spread is not None
+    atoms = list(read_structures(structures, energy=None, forces=None).atoms)
+    labelled: list[Any] = []
+    print(f"{'structure':<24} {'energy eV':>14} {'± eV':>8} {'max force eV/Å':>15} {'± eV/Å':>8}")
+    for begin in range(0, len(atoms), _BATCH):
+        for k, row in enumerate(_predicted(fitted, atoms[begin : begin + _BATCH], spread), begin):
+            print(f"{f'{k} {row.symbols}':<24} {_numbers(row)}")
+            labelled.append(row)
+    if out is not None:
+        _write(labelled, out)
+        print(f"wrote {out}")
+
+
+def check_calculator(calculator: str, structures: Path, first: int, drift: bool, trust: tuple[str, ...]) -> None:
+    """Print the laws of a calculator; exit code 1 when one is broken."""
+    from surrogates.datasets import read_structures
+    from surrogates.simulation.foreign import AseSurrogate
+    from surrogates.testing.check_surrogate import check_surrogate
+    from surrogates.training import load
+
+    atoms = list(read_structures(structures, energy=None, forces=None).atoms[:first])
+    thing = load(calculator, trust=trust) if Path(calculator).is_file() else AseSurrogate(_foreign(calculator, trust))
+    report = check_surrogate(thing, atoms, drift=drift)
+    print(report)
+    if not report.passed:
+        sys.exit(1)
+
+
+def print_info(file: Path) -> None:
+    """The card of a checkpoint or of a data set."""
+    if file.is_dir() or file.suffix in (".h5", ".hdf5"):
+        from surrogates.datasets import Structures
+
+        data = Structures.open(file)
+        print(f"{file}: {len(data)} structures\n{data.description}\nhash {data.hash}\nunits {data.units}")
+        return
+    from surrogates.training import info
+
+    print(info(file))
+
+
+def _foreign(name: str, trust: tuple[str, ...]) -> Any:
+    from surrogates.datasets.generators.references import parse_reference
+
+    if name not in SHORT and ":" not in name:
+        raise WorkflowError(
+            f"{name!r} is no file and no calculator; give a checkpoint, module:Class, or {', '.join(SHORT)}"
+        )
+    return parse_reference(SHORT.get(name, {"use": name}), trust=trust)
+
+
+def _predicted(fitted: Any, atoms: list[Any], spread: bool) -> list[Any]:
+    import numpy as np
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    from surrogates.datasets.adapters.ase import from_ase
+    from surrogates.simulation.foreign import check_elements, placement
+
+    for k, one in enumerate(atoms):
+        if reason := check_elements(fitted, one.numbers):
+            raise FileError(f"structure {k} ({one.symbols}): {reason}; leave it out, or train on such structures")
+    device, dtype = placement(fitted)
+    result = fitted.predict(from_ase(atoms, dtype=dtype).to(device).with_edges(fitted.r_max), spread=spread)
+    ends = np.cumsum([len(a) for a in atoms])[:-1]
+    forces = np.split(result.forces.detach().cpu().double().numpy(), ends)
+    widths = np.split(result.forces_std.detach().cpu().double().numpy(), ends) if spread else [None] * len(atoms)
+    for k, one in enumerate(atoms):
+        one.calc = SinglePointCalculator(one, energy=float(result.energy[k]), forces=forces[k])
+        if spread:
+            one.info["energy_std"] = float(result.energy_std[k])
+            one.arrays["forces_std"] = widths[k]
+    return atoms
+
+
+def _numbers(atoms: Any) -> str:
+    import numpy as np
+
+    largest = int(np.linalg.norm(atoms.get_forces(), axis=1).argmax()) if len(atoms) else 0
+    force = float(np.linalg.norm(atoms.get_forces()[largest]))
+    std = atoms.info.get("energy_std")
+    width = atoms.arrays["forces_std"][largest] if "forces_std" in atoms.arrays else None
+    energy_std = f"{std:8.3f}" if std is not None else f"{'-':>8}"
+    force_std = f"{float(np.linalg.norm(width)):8.3f}" if width is not None else f"{'-':>8}"
+    return f"{atoms.get_potential_energy():14.5f} {energy_std} {force:15.4f} {force_std}"
+
+
+def _write(atoms: list[Any], out: Path) -> None:
+    import ase.io
+
+    try:
+        ase.io.write(out, atoms)
+    except (OSError, ValueError, KeyError, ase.io.formats.UnknownFileTypeError) as error:
+        raise FileError(f"{out} cannot be written: {error}; .extxyz always can") from error

@@ -1,0 +1,40 @@
+"""`surrogates train`: the recipe `own-data` without its file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from surrogates.workflows.names import is_name
+from surrogates.workflows.runner import run_workflow
+from surrogates.workflows.schema import check_workflow
+from surrogates.workflows.yaml_file import Document
+
+
+def train_file(
+    structures: Path, model: str, keys: dict[str, str], budget: dict[str, Any], save: Path, seed: int, runs: Path
+) -> None:
+    """Read, split, train, score; the checkpoint goes to `save`, the rest stays in the run directory."""
+    if budget["minutes"] is None and budget["epochs"] is None:
+        budget["minutes"] = 4.0
+    data = _workflow(structures, model, keys, {k: v for k, v in budget.items() if v is not None}, seed)
+    workflow = check_workflow(Document("command line", Path.cwd(), data))
+    done = run_workflow(workflow, runs)
+    shutil.copyfile(done.directory / "potential" / done["potential"].file, save)
+    test = done["scores"]["test"]
+    print(f"{save}: force MAE {1e3 * test.force_mae:.1f} meV/Å, energy MAE {1e3 * test.energy_mae:.2f} meV/atom")
+    print(f"on {test.structures} structures kept apart; more in {done.directory}")
+
+
+def _workflow(structures: Path, model: str, keys: dict[str, str], budget: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {
+        "surrogates": 1,
+        "name": f"train-{structures.stem}" if is_name(f"train-{structures.stem}") else "train",
+        "seed": seed,
+        "steps": {
+            "data": {"use": "read", "file": str(structures), **keys},
+            "potential": {"use": "train", "data": "${data}", "model": {"use": model}, **budget},
+            "scores": {"use": "evaluate", "calculator": "${potential}", "data": "${data.test}", "laws": False},
+        },
+    }
