@@ -79,6 +79,17 @@ def refuse_entities(path: Path) -> None:
         raise FileError(f"{path}: declares a DOCTYPE, which may expand without bound; remove the declaration")
 
 
+def refuse_impossible_counts(path: Path) -> None:
+    """Raise FileError where a POSCAR or XDATCAR announces more atoms than it has lines; ASE would build them all."""
+    with path.open("rb") as file:
+        head = [file.readline(10_000).split() for _ in range(7)]
+        lines = sum(1 for _ in file) + 7
+    for words in head[5:]:
+        counts = [int(w) for w in words if w.isdigit() and len(w) < 30]
+        if sum(counts) > lines or any(w.isdigit() and len(w) >= 30 for w in words):
+            raise FileError(f"{path}: announces {sum(counts)} atoms in {lines} lines; the file is damaged or truncated")
+
+
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """A foreign HDF5 file for reading, once all of its links are known to stay in its folder. Raises FileError."""

@@ -7,6 +7,7 @@ the text first, so that each error has a line and the frames behind it are still
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +37,23 @@ def _parse(path: Path, place: str, text: str) -> ase.Atoms:
 
     if "\ufffd" in text:
         raise FileError(f"{path}, {place}: contains bytes that are not UTF-8 text; the file is damaged")
+    _check_columns(path, place, text)
     with door(path, reader="extxyz", place=place):
         (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
     return atoms
+
+
+def _check_columns(path: Path, place: str, text: str) -> None:
+    """Raise FileError where more columns are announced than the first atom has; ASE would build them all."""
+    _, comment, *atoms = text.split("\n", 3)
+    announced = re.search(r"Properties\s*=\s*\"?([^\s\"]+)", comment)
+    if announced is None or not atoms:
+        return
+    counts = announced[1].split(":")[2::3]
+    columns = sum(int(c) for c in counts if c.isascii() and c.isdigit() and len(c) < 10)
+    there = len(atoms[0].split())
+    if columns > there or any(len(c) >= 10 for c in counts):
+        raise FileError(f"{path}, {place}: Properties announce {columns} columns, but the first atom has {there}")
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, str | FileError]]:

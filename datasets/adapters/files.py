@@ -11,7 +11,7 @@ import ase
 import numpy as np
 
 from surrogates.datasets.adapters.cif import formula_fault
-from surrogates.datasets.adapters.door import door, refuse_entities
+from surrogates.datasets.adapters.door import door, refuse_entities, refuse_impossible_counts
 from surrogates.datasets.adapters.extxyz import extxyz_frames
 from surrogates.datasets.adapters.formats import PYMATGEN
 from surrogates.datasets.adapters.frame import Frame
@@ -38,6 +38,8 @@ def frames(path: Path, format: str) -> Iterator[Frame]:
 def _ase(path: Path, format: str) -> Iterator[Frame]:
     if format == "vasp-xml":
         refuse_entities(path)
+    if format in ("vasp", "vasp-xdatcar"):
+        refuse_impossible_counts(path)
     count = 0
     for atoms in _read_one_by_one(path, format):
         yield Frame(f"frame {count}", _one_element_a_site(path, atoms))
@@ -130,9 +132,12 @@ def _refuse_foreign_classes(path: Path, plain: Any) -> None:
 
 def _one_element_a_site(path: Path, atoms: ase.Atoms) -> ase.Atoms | FileError:
     """ASE keeps the first element of a shared site and the rest in `info["occupancy"]`."""
-    occupancy = atoms.info.get("occupancy") or {}
+    with door(path, reader="site occupancies"):
+        occupancy = {
+            site: [float(x) for x in shares.values()] for site, shares in atoms.info.get("occupancy", {}).items()
+        }
     for site, shares in occupancy.items():
-        if len(shares) != 1 or not np.isclose(sum(shares.values()), 1.0, atol=1e-3):
+        if len(shares) != 1 or not np.isclose(sum(shares), 1.0, atol=1e-3):
             return FileError(
                 f"{path}: site {site} is partially occupied ({shares}); a potential needs one element a site, so order "
                 "the structure first (pymatgen's OrderDisorderedStructureTransformation)"

@@ -60,6 +60,10 @@ def test_truncated_extxyz(cut, frames, tmp_path):
         (b"1\n\nH 0 0 \xff\n", "not UTF-8"),
         ("99999999999999999999\n\nH 0 0 0\n", "expected a number of atoms"),
         ("1\ncharge=abc\nH 0 0 0\n", "charge is 'abc'"),
+        (
+            "1\nProperties=species:S:1:pos:R:999999999\nH 0 0 0\n",
+            "announce 1000000000 columns, but the first atom has 4",
+        ),
         ("1\nmultiplicity=0\nH 0 0 0\n", "multiplicity 0"),
     ],
 )
@@ -129,6 +133,13 @@ def test_xml_with_entities_is_refused(tmp_path):
         read_structures(written(tmp_path, bomb, "vasprun.xml"))
     with pytest.raises(FileError, match=r"vasprun\.xml"):
         read_structures(written(tmp_path, '<?xml version="1.0"?><modeling><calc', "vasprun.xml"))
+
+
+def test_a_poscar_that_announces_more_than_it_has(tmp_path):
+    ase.io.write(tmp_path / "POSCAR", bulk("NaCl", "rocksalt", a=5.6))
+    text = (tmp_path / "POSCAR").read_text().replace("1   1", "1   999999999")
+    with pytest.raises(FileError, match="announces 1000000000 atoms"):
+        read_structures(written(tmp_path, text, "POSCAR"), **UNLABELLED)
 
 
 def test_a_packed_bomb_is_bounded(tmp_path):
