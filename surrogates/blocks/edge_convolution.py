@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from surrogates.equivariance.couplings import wigner_3j
-from surrogates.equivariance.irreps import ChannelIrreps, Irrep, natural_irreps
+from surrogates.equivariance.irreps import ChannelIrreps, Irrep, natural_irreps, rows_of
 from surrogates.kernels.constant import Constant
 
 Path = tuple[int, int]  # block of the features, degree of the harmonics
@@ -31,17 +31,24 @@ class EdgeConvolution(nn.Module):
         outputs: irreps of A; those that no path reaches are left out, see `outputs`.
     """
 
+    path: Tensor
+
     def __init__(self, inputs: ChannelIrreps, l_max: int, outputs: tuple[Irrep, ...]) -> None:
         super().__init__()
         paths = {irrep: _paths(inputs, l_max, irrep) for irrep in outputs}
         self.outputs = tuple(irrep for irrep in outputs if paths[irrep])
         self.channels, self.dim_in = inputs.channels, inputs.dim
-        self.sizes = [2 * l + 1 for l, _ in self.outputs]
-        self.paths = [len(paths[irrep]) for irrep in self.outputs]
-        self.n_weights = sum(self.paths) * inputs.channels
+        counts = [len(paths[irrep]) for irrep in self.outputs]
+        self.n_weights = sum(counts) * inputs.channels
         tables = [_couplings(inputs, l_max, irrep, paths[irrep]) for irrep in self.outputs]
+        path, component = rows_of(self.outputs, counts)
         self.couplings = Constant(torch.from_numpy(np.concatenate(tables, axis=1)).flatten(1))
-        self.mix = nn.ParameterList(nn.Parameter(torch.randn(n * inputs.channels, inputs.channels)) for n in self.paths)
+        self.collect = Constant(torch.nn.functional.one_hot(component).T)
+        self.scale = Constant(
+            torch.tensor([(n * inputs.channels) ** -0.5 for n in counts for _ in range(n)], dtype=torch.float64)
+        )
+        self.register_buffer("path", path, persistent=False)
+        self.mix = nn.ParameterList(nn.Parameter(torch.randn(n * inputs.channels, inputs.channels)) for n in counts)
 
     def forward(
         self,
@@ -51,16 +58,19 @@ class EdgeConvolution(nn.Module):
         edges: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "components_out atoms channels"]:
         receiver, sender = edges
-        features = h.transpose(0, 1).flatten(1).index_select(0, sender).unflatten(1, (self.dim_in, -1))
-        coupling = (harmonics @ self.couplings.like(harmonics)).unflatten(1, (-1, self.dim_in))
-        rows = torch.bmm(coupling, features).split([s * p for s, p in zip(self.sizes, self.paths, strict=True)], dim=1)
-        factors = weights.unflatten(1, (sum(self.paths), -1)).unsqueeze(1).split(self.paths, dim=2)
-        mixed = []
-        for row, factor, size, mix in zip(rows, factors, self.sizes, self.mix, strict=True):
-            messages = (row.unflatten(1, (size, factor.shape[2])) * factor).flatten(1)
-            summed = messages.new_zeros(h.shape[1], messages.shape[1]).index_add(0, receiver, messages)
-            mixed.append(summed.unflatten(1, (size, -1)) @ (mix / math.sqrt(len(mix))))
-        return torch.cat(mixed, dim=1).transpose(0, 1).contiguous()
+        n_edges, n_atoms, c = len(sender), h.shape[1], self.channels
+        neighbours = h.transpose(0, 1).flatten(1).index_select(0, sender).view(n_edges, self.dim_in, c)
+        coupling = (harmonics @ self.couplings.like(harmonics)).view(n_edges, len(self.path), self.dim_in)
+        factors = weights.view(n_edges, self.n_weights // c, c).index_select(1, self.path)
+        messages = (torch.bmm(coupling, neighbours) * factors).flatten(1)
+        summed = messages.new_zeros(n_atoms, messages.shape[1]).index_add(0, receiver, messages)
+        mixed = torch.bmm(summed.view(n_atoms, len(self.path), c).transpose(0, 1), self._mix())
+        return (self.collect.like(h) @ mixed.flatten(1)).view(-1, n_atoms, c)
+
+    def _mix(self) -> Tensor:
+        """The matrix that mixes channels in each row (component, path) before paths are added, (rows, c, c)."""
+        weight = torch.cat(list(self.mix)).view(-1, self.channels, self.channels)
+        return (weight * self.scale.like(weight)[:, None, None]).index_select(0, self.path)
 
 
 def _paths(inputs: ChannelIrreps, l_max: int, output: Irrep) -> list[Path]:

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from surrogates.equivariance.couplings import symmetric_couplings
-from surrogates.equivariance.irreps import ChannelIrreps, Irrep
+from surrogates.equivariance.irreps import ChannelIrreps, Irrep, rows_of
+from surrogates.kernels.constant import Constant
 from surrogates.kernels.symmetric_contraction import SymmetricPolynomials
 
 
@@ -28,12 +29,15 @@ class SymmetricProduct(nn.Module):
         n_elements: number of elements.
     """
 
+    path: Tensor
+
     def __init__(self, inputs: tuple[Irrep, ...], outputs: ChannelIrreps, correlation: int, n_elements: int) -> None:
         super().__init__()
         degrees = range(1, correlation + 1)
         found = [[symmetric_couplings(inputs, irrep, n) for n in degrees] for irrep in outputs.irreps]
         counts = [[len(c.coefficients) for c in couplings] for couplings in found]
-        self.sizes, self.paths = outputs.sizes, [sum(c) for c in counts]
+        n_paths = [sum(c) for c in counts]
+        path, component = rows_of(outputs.irreps, n_paths)
         tables = []
         for n in range(correlation):  # rows: output irrep, component, path
             rows = [_rows([c.coefficients for c in couplings], n) for couplings in found]
@@ -41,17 +45,15 @@ class SymmetricProduct(nn.Module):
         self.polynomials = SymmetricPolynomials(tables)
         spread = torch.tensor([c**-0.5 for count in counts for c in count for _ in range(c)])
         self.weight = nn.Parameter(torch.randn(n_elements, len(spread), outputs.channels) * spread[:, None])
+        self.collect = Constant(torch.nn.functional.one_hot(component, outputs.dim).T)
+        self.register_buffer("path", path, persistent=False)
 
     def forward(
         self, a: Float[Tensor, "components atoms channels"], element: Int[Tensor, "atoms"]
     ) -> Float[Tensor, "components_out atoms channels"]:
-        values = self.polynomials(a).split([s * p for s, p in zip(self.sizes, self.paths, strict=True)])
-        weights = self.weight.index_select(0, element).transpose(0, 1).contiguous().split(self.paths)
-        out = [
-            (value.unflatten(0, (size, -1)) * weight).sum(dim=1)
-            for value, weight, size in zip(values, weights, self.sizes, strict=True)
-        ]
-        return torch.cat(out)
+        weights = self.weight.index_select(0, element).transpose(0, 1).index_select(0, self.path)
+        weighted = self.polynomials(a) * weights
+        return (self.collect.like(a) @ weighted.flatten(1)).view(-1, *a.shape[1:])
 
 
 def _rows(coefficients: list[np.ndarray], degree: int) -> np.ndarray:

@@ -6,9 +6,12 @@ innermost. e3nn's strings and its component order are used (a 1o is x, y, z); e3
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from e3nn import o3
+from torch import Tensor
 
 from surrogates.physics.errors import DomainError
 
@@ -65,3 +68,16 @@ def channel_irreps(text: str) -> ChannelIrreps:
 def natural_irreps(l_max: int) -> tuple[Irrep, ...]:
     """Irreps of the spherical harmonics: parity (-1)^l for l = 0..l_max."""
     return tuple((l, (-1) ** l) for l in range(l_max + 1))
+
+
+def rows_of(outputs: Sequence[Irrep], n_paths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Path and component of each row of a table of couplings: rows are ordered by output irrep, component, path."""
+    path: list[int] = []
+    component: list[int] = []
+    first_path = first_component = 0
+    for (l, _), n in zip(outputs, n_paths, strict=True):
+        for m in range(2 * l + 1):
+            path += range(first_path, first_path + n)
+            component += [first_component + m] * n
+        first_path, first_component = first_path + n, first_component + 2 * l + 1
+    return torch.tensor(path, dtype=torch.long), torch.tensor(component, dtype=torch.long)

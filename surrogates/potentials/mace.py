@@ -158,7 +158,7 @@ class MACELayer(nn.Module):
         a = self.convolution(self.up(h), harmonics, self.radial(radial), edges) / divisor
         out = self.linear(self.product(a, element))
         kept = self.skip(h[: self.n_shared], element)
-        return torch.cat([out[: self.n_shared] + kept, out[self.n_shared :]])
+        return out + nn.functional.pad(kept, (0, 0, 0, 0, 0, len(out) - len(kept)))
 
 
 def _targets(inputs: ChannelIrreps, l_max: int) -> tuple[Irrep, ...]:
