@@ -33,6 +33,7 @@ from surrogates.uncertainty.signals import Signals
 from surrogates.uncertainty.spread import Band, Spread
 
 BLOCKS = 30  # pieces of the calibration part, every third for the size of the error
+RIDGE = 30.0  # observations; frames share their errors for about a picosecond, so few of them are independent
 POSTERIOR_FRAMES = 64  # training structures that the last layer's posterior is learnt from
 
 
@@ -70,7 +71,7 @@ def _band(table: Table | None, classes: int, level: float) -> Band | None:
     signals, kind, error, frame = table
     present = torch.unique(frame, return_inverse=True)[1]
     learn = learning_part(int(present.max()) + 1)[present]
-    scale = fit_error_scale(signals[learn], kind[learn], error[learn], classes=classes)
+    scale = fit_error_scale(signals[learn], kind[learn], error[learn], classes=classes, ridge=RIDGE)
     rest = ~learn
     factor = group_quantile(error[rest] / scale(signals[rest], kind[rest]), frame[rest], level)
     if not math.isfinite(factor):

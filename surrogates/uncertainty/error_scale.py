@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-RIDGE = 1.0  # in units of one observation, on standardised signals and on class offsets
 STEPS = 50  # Newton steps; a handful is enough
 TINY = 1e-12
 
@@ -43,9 +42,17 @@ class ErrorScale:
 
 
 def fit_error_scale(
-    signals: Float[Tensor, "n signals"], kind: Int[Tensor, "n"], error: Float[Tensor, "n"], *, classes: int
+    signals: Float[Tensor, "n signals"],
+    kind: Int[Tensor, "n"],
+    error: Float[Tensor, "n"],
+    *,
+    classes: int,
+    ridge: float = 1.0,
 ) -> ErrorScale:
-    """Fit to errors |error| of `n` observations; `kind` is the class of each, 0 to classes - 1."""
+    """Fit to errors |error| of `n` observations; `kind` is the class of each, 0 to classes - 1.
+
+    `ridge` holds standardised powers and class offsets near zero, with the weight of so many observations.
+    """
     error = error.abs().double().clamp_min(TINY)
     logs = signals.double().clamp_min(TINY).log()
     low = logs.quantile(0.005, dim=0) if len(logs) else logs.new_zeros(logs.shape[1])
@@ -55,7 +62,7 @@ def fit_error_scale(
     one_hot = torch.nn.functional.one_hot(kind, classes).double()
     while True:
         design = torch.cat([torch.ones_like(error)[:, None], one_hot, ((logs - mean) / std)[:, used]], dim=1)
-        theta = _newton(design, error)
+        theta = _newton(design, error, ridge)
         slopes = theta[1 + classes :]
         if not used or bool((slopes >= 0).all()):
             break
@@ -65,21 +72,21 @@ def fit_error_scale(
     return ErrorScale(float(theta[0] - mean @ power), theta[1 : 1 + classes], power, low)
 
 
-def _newton(design: Tensor, error: Tensor) -> Tensor:
+def _newton(design: Tensor, error: Tensor, ridge: float) -> Tensor:
     """argmin of sum(eta + error exp(-eta)) + ridge, eta = design @ theta; the first column is free of the ridge."""
-    ridge = torch.full((design.shape[1],), RIDGE, dtype=design.dtype)
-    ridge[0] = 0.0
+    held = torch.full((design.shape[1],), ridge, dtype=design.dtype)
+    held[0] = 0.0
     theta = torch.zeros(design.shape[1], dtype=design.dtype)
     theta[0] = error.mean().log()
 
     def cost(theta: Tensor) -> Tensor:
         eta = design @ theta
-        return (eta + error * torch.exp(-eta)).sum() + 0.5 * (ridge * theta**2).sum()
+        return (eta + error * torch.exp(-eta)).sum() + 0.5 * (held * theta**2).sum()
 
     for _ in range(STEPS):
         pull = error * torch.exp(-design @ theta)
-        slope = design.T @ (1 - pull) + ridge * theta
-        curvature = design.T @ (pull[:, None] * design) + torch.diag(ridge + 1e-9)
+        slope = design.T @ (1 - pull) + held * theta
+        curvature = design.T @ (pull[:, None] * design) + torch.diag(held + 1e-9)
         step = torch.linalg.solve(curvature, slope)
         size = 1.0
         while size > 1e-6 and not bool(cost(theta - size * step) <= cost(theta)):
