@@ -73,8 +73,8 @@ def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Se
     if not rows:
         return None
     note = (
-        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997); the numerator is from labels, "
-        "the denominator from the surrogate, so that units or curvature that are wrong show as an impossible temperature. "
+        "Physics: in a canonical ensemble k T = <|grad E|^2> / <laplacian E> (Rugh 1997): labels above, "
+        "surrogate below, so that wrong units or a wrong curvature show as an impossible temperature. "
         "Statistics: mean 90 % band of the force on an atom, beside the mean error that was made."
     )
     header = ["data", "physics says", "sampled at", "statistics says", "error made"]
@@ -112,7 +112,7 @@ def slope(arrays: dict[str, np.ndarray]) -> float | None:
 
 def _row(name: str, s: Any) -> list[str]:
     values = (s.energy_mae, s.energy_rmse, s.energy_mae_trivial, s.force_mae, s.force_rmse, s.force_mae_trivial)
-    return [name, str(s.structures), *("-" if v is None else f"{1e3 * v:.3g}" for v in values)]
+    return [name, str(s.structures), *("-" if v is None else f"{1e3 * v:.4g}" for v in values)]
 
 
 def _band_row(name: str, band: Any, factor: float, unit: str) -> list[str]:
@@ -145,4 +145,4 @@ def _band_and_error(arrays: dict[str, np.ndarray], level: float) -> tuple[np.nda
 
 
 def _small(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2g}"
+    return "-" if value is None else f"{value:.3g}"

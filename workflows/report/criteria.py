@@ -33,14 +33,16 @@ def criteria(run: FinishedRun) -> list[Criterion]:
 def _data(run: FinishedRun) -> Iterator[Criterion]:
     for unit in run.of("train"):
         advice = "Label more structures: the learning curve says how many."
-        yield Criterion("frames trained on", unit.result.train, low=50, essential=True, use=NEAR, advice=advice)
+        yield Criterion(
+            "frames trained on", float(unit.result.train), low=50.0, essential=True, use=NEAR, advice=advice
+        )
 
 
 def _accuracy(unit: Finished) -> Iterator[Criterion]:
     name, scores = next(iter(ordered(unit).items()))
     arrays = unit.arrays(scores.file)
     advice = "Keep more structures apart from training; too few cannot judge."
-    yield Criterion("frames tested on", scores.structures, low=50, essential=True, use=NEAR, advice=advice)
+    yield Criterion("frames tested on", float(scores.structures), low=50.0, essential=True, use=NEAR, advice=advice)
     force = None if not scores.force_mae_trivial else scores.force_mae / scores.force_mae_trivial
     advice = "Train longer or on more data; if neither helps, the labels do not belong to these structures."
     yield Criterion(f"force error over mean force, {name}", force, high=0.1, essential=True, use=NEAR, advice=advice)
@@ -56,14 +58,14 @@ def _accuracy(unit: Finished) -> Iterator[Criterion]:
     advice = "Check the units of positions, energies and forces: these forces belong to no sample of matter."
     heat = scores.configurational_temperature
     yield Criterion(
-        "temperature that the forces reveal", heat, low=20, high=6000, unit="K", essential=True, advice=advice
+        "temperature that the forces reveal", heat, low=20.0, high=6000.0, unit="K", essential=True, advice=advice
     )
 
 
 def _laws(unit: Finished) -> Iterator[Criterion]:
     laws = unit.result.laws
-    broken = sum(law.verdict == "FAIL" for law in laws) if laws else None
-    yield Criterion("physical laws broken", broken, high=0, essential=True, advice="See the table of laws.")
+    broken = float(sum(law.verdict == "FAIL" for law in laws)) if laws else None
+    yield Criterion("physical laws broken", broken, high=0.0, essential=True, advice="See the table of laws.")
 
 
 def _spread(unit: Finished) -> Iterator[Criterion]:
@@ -96,14 +98,16 @@ def _modes(unit: Finished) -> Iterator[Criterion]:
     gaps = [gap.mean for gap in unit.result.compared]
     value = float(np.mean(gaps)) if gaps else None
     advice = "Add structures near the minimum, or train longer."
-    yield Criterion(f"mean frequency error, {unit.name}", value, high=30, unit="1/cm", use="vibrations", advice=advice)
+    yield Criterion(
+        f"mean frequency error, {unit.name}", value, high=30.0, unit="1/cm", use="vibrations", advice=advice
+    )
 
 
 def _drift(unit: Finished) -> Iterator[Criterion]:
     run = unit.result.surrogate
-    failed = sum(f is not None for f in run.failures)
+    failed = float(sum(f is not None for f in run.failures))
     advice = "A trajectory left the data or the time step is too long."
-    yield Criterion(f"trajectories that failed, {unit.name}", failed, high=0, use="molecular dynamics", advice=advice)
+    yield Criterion(f"trajectories that failed, {unit.name}", failed, high=0.0, use="molecular dynamics", advice=advice)
     if unit.result.ensemble == "nve":
         drift = max((abs(d) for d in run.drift if d is not None), default=None)
         advice = "Shorten the time step; compare with the reference's own drift."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
 _SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
@@ -48,7 +48,15 @@ class _Canvas:
         return re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)
 
 
-def _styled(draw):
+def _plain_numbers(*axes: Any) -> None:
+    """Numbers rather than powers of ten on logarithmic axes, at 1, 2 and 5 of each decade."""
+    for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _styled(draw: Callable[..., str]) -> Callable[..., str]:
     def drawn(*args: Any, **kwargs: Any) -> str:
         with rc_context(_STYLE):
             return draw(*args, **kwargs)
@@ -101,6 +109,7 @@ def spread_against_error(sets: Mapping[str, tuple[np.ndarray, np.ndarray]], *, u
         axis.plot(ends, ends, color=GREY, lw=0.8, label="the promise")
         axis.set(xscale="log", yscale="log", title=name, xlabel=f"90 % band ({unit})", ylabel=f"error ({unit})")
         axis.set_ylim(bottom=max(np.quantile(error, 0.005), 1e-6))
+        _plain_numbers(axis.xaxis, axis.yaxis)
         axis.legend()
     return canvas.svg()
 
@@ -145,6 +154,7 @@ def learning_curve(
         axis.plot(x, law[0] * x ** (-law[1]), color=ORANGE, lw=1, label=f"n^(-{law[1]:.2f})")
         axis.legend()
     axis.set(xscale="log", yscale="log", xlabel="training frames", ylabel=f"force MAE ({unit})")
+    _plain_numbers(axis.xaxis, axis.yaxis)
     return canvas.svg()
 
 
@@ -186,7 +196,6 @@ def times(names: Sequence[str], seconds: Sequence[float], *, title: str) -> str:
     (axis,) = canvas.axes
     axis.barh(list(names), [1e3 * s for s in seconds], color=[_SHADES[k % 6] for k in range(len(names))])
     axis.set(xscale="log", xlabel="CPU ms a call", title=title)
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    _plain_numbers(axis.xaxis)
     axis.invert_yaxis()
     return canvas.svg()
