@@ -114,6 +114,7 @@ def _temperature(surrogate: Any, data: Any) -> float | None:
     device, dtype = placement(surrogate)
     batch = collate([some[i] for i in range(len(some))], r_max=float(surrogate.r_max), dtype=dtype).to(device)
     forces = batch.labels.forces
+    assert forces is not None
     return configurational_temperature(
         surrogate.predict, batch.atoms, forces, generator=torch.Generator().manual_seed(0)
     )

@@ -34,7 +34,7 @@ def _step_lines(plan: StepPlan, folder: Path) -> list[str]:
 
 def _value_lines(value: Any, indent: str) -> list[str]:
     lines = []
-    hints = hints_of(type(value))
+    hints = hints_of(type(value))  # type: ignore[arg-type]
     for field in fields(value):
         item = getattr(value, field.name)
         if item is None and field.default is None:

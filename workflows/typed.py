@@ -98,7 +98,7 @@ class Reader:
     def _container(self, origin: Any, arguments: tuple[Any, ...], value: Any, place: Place) -> Any:
         if not isinstance(value, dict if origin is dict else list):
             raise self._wrong(value, place, "a mapping" if origin is dict else "a list")
-        if origin is dict:
+        if isinstance(value, dict):
             return {key: self.read(arguments[1], item, (*place, key)) for key, item in value.items()}
         if origin is tuple and arguments[-1] is not Ellipsis:
             if len(value) != len(arguments):

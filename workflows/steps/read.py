@@ -53,9 +53,17 @@ class Read:
     def work(self, job: str, desk: Desk) -> None:
         from surrogates.datasets import read_structures
 
-        labels = {"energy": self.energy, "forces": self.forces, "stress": self.stress}
-        electrons = {"charge": self.charge, "multiplicity": self.multiplicity}
-        data = read_structures(self.file, **labels, **electrons, units=self.units, format=self.format, bad=self.bad)
+        data = read_structures(
+            self.file,
+            energy=self.energy,
+            forces=self.forces,
+            stress=self.stress,
+            charge=self.charge,
+            multiplicity=self.multiplicity,
+            units=self.units,
+            format=self.format,
+            bad=self.bad,
+        )
         parts = data.split(*self.split.values(), seed=desk.seed, method=self.method)
         for name, part in zip(self.split, parts, strict=True):
             part.save(desk.folder / f"{name}.h5")

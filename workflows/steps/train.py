@@ -9,8 +9,10 @@ from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Count, DataParts, Fraction, Minutes, Model, Output, Positive, Within
 from surrogates.workflows.files import read_json, sha256, write_json
 
-_PLAN = ("epochs", "steps", "minutes", "batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup")
-_PLAN += ("ema", "clip", "validations", "patience", "dtype")
+_PLAN = tuple(
+    ["epochs", "steps", "minutes", "batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup"]
+    + ["ema", "clip", "validations", "patience", "dtype"]
+)
 
 
 @dataclass(frozen=True)
