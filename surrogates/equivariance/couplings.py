@@ -38,8 +38,15 @@ class SymmetricCouplings:
 
 @cache
 def wigner_3j(l1: int, l2: int, l3: int) -> np.ndarray:
-    """Invariant tensor of unit norm, (2 l1 + 1, 2 l2 + 1, 2 l3 + 1), in e3nn's basis."""
-    return o3.wigner_3j(l1, l2, l3, dtype=torch.float64).numpy()
+    """Invariant tensor of unit norm, (2 l1 + 1, 2 l2 + 1, 2 l3 + 1), in e3nn's basis.
+
+    For odd l1 + l2 + l3 its sign differs between versions of e3nn; here the first entry that is not zero is positive,
+    so that trained weights mean the same with all of them.
+    """
+    coupling = o3.wigner_3j(l1, l2, l3, dtype=torch.float64).numpy()
+    if (l1 + l2 + l3) % 2:
+        coupling = coupling * np.sign(coupling[np.abs(coupling) > 1e-6][0])
+    return coupling
 
 
 @cache

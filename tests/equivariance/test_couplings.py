@@ -5,6 +5,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import torch
+from e3nn import o3
 from scipy.spatial.transform import Rotation
 
 from surrogates.equivariance.couplings import symmetric_couplings, wigner_3j
@@ -12,6 +13,15 @@ from surrogates.equivariance.irreps import natural_irreps
 from surrogates.equivariance.wigner import wigner_d
 
 BOTH = ((0, 1), (1, -1), (1, 1), (2, 1))  # with a pseudovector
+
+
+def test_wigner_3j_is_that_of_e3nn_with_a_fixed_sign():
+    for l1, l2, l3 in ((1, 1, 2), (2, 2, 2), (1, 1, 1), (1, 2, 2), (2, 3, 2)):
+        ours, theirs = wigner_3j(l1, l2, l3), o3.wigner_3j(l1, l2, l3, dtype=torch.float64).numpy()
+        if (l1 + l2 + l3) % 2:
+            assert ours[np.abs(ours) > 1e-6][0] > 0
+            theirs = theirs * np.sign((ours * theirs).sum())
+        np.testing.assert_allclose(ours, theirs, atol=1e-14)
 
 
 def full_tensors(inputs, output, degree) -> np.ndarray:
