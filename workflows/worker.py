@@ -51,7 +51,7 @@ def _done(task: dict[str, Any], answer: Answer) -> dict[str, Any]:
     try:
         perform(task, _limited(answer))
     except SurrogatesError as error:
-        return {"error": str(error), "kind": type(error).__name__}
+        return {"error": f"{task['what']}: {error}", "kind": type(error).__name__}
     except MemoryError:
         return {
             "error": f"{task['what']}: out of memory; take fewer structures at once, or fewer workers",

@@ -176,7 +176,8 @@ class Evaluated:
     """Scores by file name: `result["test"].force_mae`.
 
     Args:
-        names: of the files, in order. scores: by name. laws, reference_laws: of the surrogate and of the reference. speed: the file with timings.
+        names: of the files, in order. scores: by name. laws, reference_laws: of the surrogate and of the reference.
+        speed: the file with timings.
     """
 
     names: tuple[str, ...]

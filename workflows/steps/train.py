@@ -9,10 +9,9 @@ from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Count, DataParts, Fraction, Minutes, Model, Output, Positive, Within
 from surrogates.workflows.files import read_json, sha256, write_json
 
-_PLAN = tuple(
-    ["epochs", "steps", "minutes", "batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup"]
-    + ["ema", "clip", "validations", "patience", "dtype"]
-)
+_BUDGETS = ("epochs", "steps", "minutes")
+_DESCENT = ("batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup", "ema", "clip")
+_PLAN = (*_BUDGETS, *_DESCENT, "validations", "patience", "dtype")
 
 
 @dataclass(frozen=True)
