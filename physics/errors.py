@@ -6,7 +6,7 @@ class SurrogatesError(Exception):
 
 
 class DomainError(SurrogatesError):
-    """The physics of an input is impossible or outside what the model knows: NaN, two atoms on a site, an unknown element."""
+    """The physics of an input is impossible or unknown to the model: NaN, two atoms on a site, a foreign element."""
 
 
 class FileError(SurrogatesError):
@@ -14,7 +14,7 @@ class FileError(SurrogatesError):
 
 
 class WorkflowError(SurrogatesError):
-    """A workflow file names something that does not exist or does not fit; carries file, line and column in its text."""
+    """A workflow file names something that does not exist or does not fit; its text has file, line and column."""
 
 
 class TrustError(SurrogatesError):

@@ -17,6 +17,7 @@ from surrogates.workflows.run import Run
 from surrogates.workflows.scheduler import Scheduler
 from surrogates.workflows.schema import Workflow
 from surrogates.workflows.store import Record
+from surrogates.workflows.units import with_files
 
 _PACKAGES = ("torch", "numpy", "scipy", "ase", "e3nn", "h5py", "vesin", "tblite", "pyscf", "surrogates")
 
@@ -95,8 +96,9 @@ def report_task(folder: Path) -> Task:
 
 
 def _write_resolved(workflow: Workflow, folder: Path) -> None:
-    """workflow.yaml: the file after --quick and --set; JSON is YAML, and has no surprises."""
-    steps = {name: dict(item) for name, item in workflow.data["steps"].items()}
+    """workflow.yaml: the file after --quick and --set, its paths absolute, so that it may be read from anywhere."""
+    files = {name: plan.files for name, plan in workflow.steps.items()}
+    steps = {name: with_files(item, files[name], by=str) for name, item in workflow.data["steps"].items()}
     resolved = {**workflow.data, "name": workflow.name, "seed": workflow.head.seed, "steps": steps}
     resolved.pop("quick", None)
     text = _yaml(resolved)

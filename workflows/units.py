@@ -6,6 +6,7 @@ All that a worker needs to know stands in the folder's `unit.json`; between step
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,10 +118,21 @@ def _unit(workflow: Workflow, plan: StepPlan, finished: Finished, name: str, arg
         inputs[whole], digests[whole] = _behind(workflow, finished, link.step, link.output, plan)
     for text, path in plan.files.items():
         if canonical(text) in canonical(arguments):
-            inputs[text], digests[text] = path, sha256(Path(path))
-    identity = identity_of(plan.use, arguments, digests, seed, workflow.head.device)
+            inputs[text], digests[Path(text).name] = path, sha256(Path(path))
+    identity = identity_of(
+        plan.use, with_files(arguments, plan.files, by=lambda path: path.name), digests, seed, workflow.head.device
+    )
     folder = finished.folder.joinpath(*name.split("/"))
     return Unit(name, plan, folder, arguments, inputs, identity, seed, workflow.head.device, workflow.trust)
+
+
+def with_files(value: Any, files: dict[str, str], *, by: Callable[[Path], str]) -> Any:
+    """Plain data in which each path that the file names is written as `by` says: where a file lies is no identity."""
+    if isinstance(value, dict):
+        return {key: with_files(item, files, by=by) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_files(item, files, by=by) for item in value]
+    return by(Path(files[value])) if isinstance(value, str) and value in files else value
 
 
 def _behind(workflow: Workflow, finished: Finished, step: str, output: str, plan: StepPlan) -> tuple[Any, str]:

@@ -15,13 +15,13 @@ import time
 
 os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # e3nn 0.4.4 reads its own constants with slices in them
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from ase.io import read  # noqa: E402
-from e3nn import o3  # noqa: E402
-from mace import data, modules  # noqa: E402
-from mace.tools import torch_geometric, utils  # noqa: E402
-from torch_ema import ExponentialMovingAverage  # noqa: E402
+import numpy as np
+import torch
+from ase.io import read
+from e3nn import o3
+from mace import data, modules
+from mace.tools import torch_geometric, utils
+from torch_ema import ExponentialMovingAverage
 
 R_MAX = 5.0
 

@@ -120,7 +120,9 @@ def join(batches: Sequence[AtomsBatch]) -> AtomsBatch:
     first = [sum(count[:k]) for k in range(len(batches))]
     cutoffs = {b.r_max for b in batches}
     if len(cutoffs) > 1:
-        raise ValueError(f"batches were built with different cutoffs {sorted(cutoffs)}; build their edges with one r_max")
+        raise ValueError(
+            f"batches were built with different cutoffs {sorted(cutoffs)}; build their edges with one r_max"
+        )
 
     def cat(name: str) -> Tensor:
         return torch.cat([getattr(b, name) for b in batches])

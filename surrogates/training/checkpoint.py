@@ -64,19 +64,22 @@ def load(path: str | Path, *, trust: Sequence[str] = ()) -> Fitted:
     try:
         return _build(tensors, metadata, tuple(trust))
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        writer = metadata.get("provenance", {}).get("versions", {}).get("surrogates", "an unknown one")
-        raise FileError(
-            f"{path} does not fit this version of surrogates: {type(error).__name__}: {error}; "
-            f"it was written by version {writer}: install that one, or train anew"
-        ) from error
+        raise _unfit(path, metadata, error) from error
 
 
 def info(path: str | Path) -> str:
-    """A model card: what the file holds, where it came from, how good it was, as text."""
-    metadata = tensor_file.read_metadata(path)
+    """A model card: what the file holds, where it came from, how good it was, as text. Raises FileError as `load`."""
+    metadata = tensor_file.read(path)[1]
     _known(path, metadata)
+    try:
+        return _described(Path(path).name, metadata)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _unfit(path, metadata, error) from error
+
+
+def _described(name: str, metadata: dict[str, Any]) -> str:
     facts = metadata["provenance"]
-    lines = [f"{Path(path).name}: surrogates checkpoint, format {metadata['format']}, {metadata['dtype']}"]
+    lines = [f"{name}: surrogates checkpoint, format {metadata['format']}, {metadata['dtype']}"]
     lines += _spec_lines(metadata["members"][0], 0)
     if len(metadata["members"]) > 1:
         lines.append(f"ensemble of {len(metadata['members'])} such members")
@@ -121,6 +124,17 @@ def _known(path: str | Path, metadata: dict[str, Any]) -> None:
         )
     if metadata.get("format") != FORMAT:
         raise FileError(f"{path} has format {metadata.get('format')}; update surrogates: this version reads {FORMAT}")
+
+
+def _unfit(path: str | Path, metadata: dict[str, Any], error: Exception) -> FileError:
+    facts = metadata.get("provenance")
+    versions = facts.get("versions") if isinstance(facts, dict) else None
+    writer = versions.get("surrogates") if isinstance(versions, dict) else None
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return FileError(
+        f"{path} does not fit this version of surrogates: {reason}; it was written by version {writer or 'unknown'}: "
+        "install that one, or train anew"
+    )
 
 
 def _card(task: Any) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def test_files_are_whole_or_absent(tmp_path):
 
 
 def test_one_runner_a_directory(tmp_path):
-    code = "import sys, pathlib; from surrogates.workflows.files import locked\nwith locked(pathlib.Path(sys.argv[1])): pass"
+    code = "import sys, pathlib; from surrogates.workflows.files import locked\n"
+    code += "with locked(pathlib.Path(sys.argv[1])): pass"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with locked(tmp_path):
         other = subprocess.run(command, capture_output=True, text=True)
@@ -112,8 +113,9 @@ def test_errors_are_one_message_with_code_two(words, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_ctrl_c_says_how_to_continue(tmp_path: Path):
+def test_ctrl_c_says_how_to_continue(tmp_path: Path, monkeypatch):
     command = [sys.executable, "-m", "surrogates", "run", "lennard-jones", "--runs", str(tmp_path)]
+    monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "cache"))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert "starts" in process.stdout.readline()
