@@ -35,7 +35,7 @@ class Within:
 
     def __str__(self) -> str:
         low = f"{'above' if self.open else 'at least'} {self.low:g}"
-        return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
+        return low if self.high == float("inf") else f"{low} and at most {self.high}"
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,14 @@ class ReferencePart:
 
 Count = Annotated[int, Within(1)]
 Index = Annotated[int, Within(0)]
+Seed = Annotated[int, Within(0, 2**32 - 1)]
 Positive = Annotated[float, Within(open=True)]
 Fraction = Annotated[float, Within(0, 1)]
 Femtoseconds = Annotated[float, Unit("fs"), Within(open=True)]
 Kelvin = Annotated[float, Unit("K"), Within(0)]
 Minutes = Annotated[float, Unit("CPU minutes"), Within(open=True)]
 Angstrom = Annotated[float, Unit("Å"), Within(0)]
+Length = Annotated[float, Unit("Å"), Within(open=True)]
 ForceLimit = Annotated[float, Unit("eV/Å"), Within(open=True)]
 
 StructuresFile = Annotated[str, Takes("structures")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from surrogates.construct import check_name
@@ -42,6 +43,8 @@ def check_part(
             continue
         if key not in parameters:
             raise document.error((*place, key), f'{name} has no argument "{key}"; {accepted(parameters, key)}')
+        if isinstance(item, float) and not isfinite(item):
+            raise document.error((*place, key), f"{item!r} is not a finite number")
         if not fits(parameters[key].annotation, item):
             wanted = parameters[key].annotation
             raise document.error((*place, key), f"{item!r} does not fit {name}'s argument {key}: {wanted}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from surrogates.workflows.fields import Count, Index
+from surrogates.workflows.fields import Count, Seed
 from surrogates.workflows.names import NAME_RULE, is_name
 from surrogates.workflows.overrides import apply_quick, apply_settings
 from surrogates.workflows.resolve import Resolver, StepPlan
@@ -43,7 +43,7 @@ class Head:
     surrogates: Literal[1]
     name: str
     steps: dict[str, dict[str, Any]]
-    seed: Index = 0
+    seed: Seed = 0
     device: str = "auto"
     engine: Engine = field(default_factory=Engine)
     quick: dict[str, Any] | None = None

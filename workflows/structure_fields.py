@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from surrogates.workflows.fields import Angstrom, Count, Index, StructuresFile, Takes
+from surrogates.workflows.fields import Angstrom, Count, Length, Seed, StructuresFile, Takes
 
 _SOURCES = ("molecule", "smiles", "bulk", "file")
 
@@ -27,8 +27,8 @@ class Structure:
     conformers: Count | None = None
     bulk: str | None = None
     crystalstructure: str | None = None
-    a: Angstrom | None = None
-    c: Angstrom | None = None
+    a: Length | None = None
+    c: Length | None = None
     cubic: bool | None = None
     repeat: Count | list[Count] | None = None
     file: StructuresFile | None = None
@@ -36,7 +36,7 @@ class Structure:
     rattle: Angstrom | None = None
     count: Count | None = None
     strain: float | None = None
-    seed: Index | None = None
+    seed: Seed | None = None
     charge: int | None = None
     multiplicity: Count | None = None
 
