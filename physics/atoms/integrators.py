@@ -27,7 +27,8 @@ class Motion:
 class Holds(Protocol):
     """Constraints: what they leave of a displacement and of momenta; forces given to a step have theirs taken out."""
 
-    general: bool
+    @property
+    def general(self) -> bool: ...
 
     def positions(self, old: Tensor, new: Tensor) -> Tensor: ...
 

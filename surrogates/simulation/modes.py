@@ -70,10 +70,10 @@ class Modes:
             raise DomainError(f"{self.atoms.symbols} has imaginary modes and no free energy; relax it first")
         quanta = self.frequencies * INVERSE_CM
         if self.atoms.pbc.any() or self.rigid not in _GEOMETRY:
-            return float(HarmonicThermo(quanta, self.energy).get_helmholtz_energy(temperature, verbose=False))
+            return float(HarmonicThermo(list(quanta), self.energy).get_helmholtz_energy(temperature, verbose=False))
         charge = total_charge(self.atoms)
         gas = IdealGasThermo(
-            vib_energies=quanta,
+            vib_energies=list(quanta),
             geometry=_GEOMETRY[self.rigid],  # type: ignore[arg-type]
             potentialenergy=self.energy,
             atoms=self.atoms,

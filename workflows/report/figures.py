@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
 _SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "surrogates",  # the same figure is the same text in every run
     "font.size": 9,

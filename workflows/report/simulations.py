@@ -47,7 +47,7 @@ def vibrations(unit: Finished) -> Section:
 
 def trajectory(unit: Finished) -> Section:
     """Total energy along dynamics, its drift, distances between atoms, and a movie."""
-    moved, blocks = unit.result, []
+    moved = unit.result
     rows, curves, distances = [], {}, {}
     for name, run in (("surrogate", moved.surrogate), ("reference", moved.reference)):
         if run is None:
@@ -60,7 +60,7 @@ def trajectory(unit: Finished) -> Section:
         curves[name] = (arrays["time"], 1e3 * (total - total[0]))
         distances[name] = _distances(unit.folder / run.files[0])
     header = ["calculator", "structure", "time (fs)", "mean T (K)", "drift (meV/atom/ps)", "failed"]
-    blocks += [Table(header, rows)]
+    blocks: list[Table | Picture | Molecules] = [Table(header, rows)]
     label = "total energy - first (meV)"
     if moved.ensemble == "nve":
         blocks.append(Picture(figures.lines(curves, xlabel="time (fs)", ylabel=label), "Total energy along the run."))
