@@ -65,6 +65,8 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, *, name: str, folder: Path) -> Document:
     """YAML text -> document; every way of being wrong is one `WorkflowError` with file, line and column."""
+    if _brackets(text) > 2 * MOST_DEPTH:  # before the parser, whose time grows with the square of the depth
+        raise WorkflowError(f"{name}: nested deeper than {MOST_DEPTH} levels")
     document = Document(name, folder, None)
     tree = _compose(text, name)
     document.data = _Plain(document).convert(tree, ())
@@ -74,6 +76,15 @@ def parse_yaml(text: str, *, name: str, folder: Path) -> Document:
 def parse_value(text: str) -> Any:
     """The value after `--set a.b=`: a YAML scalar, list or mapping on one line."""
     return parse_yaml(text, name=f"value {text!r}", folder=Path()).data
+
+
+def _brackets(text: str) -> int:
+    """The deepest nesting of brackets, those in quotes included."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _compose(text: str, name: str) -> Any:
