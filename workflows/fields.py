@@ -69,7 +69,6 @@ class ReferencePart:
 
 
 Count = Annotated[int, Within(1)]
-Index = Annotated[int, Within(0)]
 Seed = Annotated[int, Within(0, 2**32 - 1)]
 Positive = Annotated[float, Within(open=True)]
 Fraction = Annotated[float, Within(0, 1)]

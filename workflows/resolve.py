@@ -9,7 +9,7 @@ from typing import Any
 
 from surrogates.workflows.catalogue import step_class, step_names
 from surrogates.workflows.fan_out import FanOut, read_fan_out
-from surrogates.workflows.fields import KINDS
+from surrogates.workflows.fields import KINDS, Seed
 from surrogates.workflows.foreign import check_foreign
 from surrogates.workflows.links import Link, links_in, looks_like_link, parse_link
 from surrogates.workflows.parts import check_part
@@ -91,7 +91,7 @@ class Resolver:
     def _seed(self, reader: Reader, raw: dict[str, Any], place: Place) -> int | None:
         if "seed" not in raw:
             return None
-        seed: int = reader.read(int, raw["seed"], (*place, "seed"))
+        seed: int = reader.read(Seed, raw["seed"], (*place, "seed"))
         return seed
 
     def _reader(self, files: dict[str, str]) -> Reader:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from surrogates.physics.errors import DomainError
+from surrogates.simulation.arguments import is_number, is_whole
 from surrogates.simulation.ensembles import NVE, Ensemble, Langevin
 from surrogates.simulation.foreign import as_surrogate
 from surrogates.simulation.propagation import Propagation
@@ -64,10 +65,13 @@ def dynamics(
     """
     rule = _rule(ensemble)
     atoms = as_atoms(structures)
-    if not (time >= 0 and timestep > 0 and every >= 1):
+    if not (is_number(time) and time >= 0 and is_number(timestep, above=0) and is_whole(every, least=1)):
         raise DomainError(
-            f"time={time} fs, timestep={timestep} fs, every={every}; give a timestep above 0, every from 1"
+            f"time={time!r} fs, timestep={timestep!r} fs, every={every!r}; give a time from 0, a timestep above 0, "
+            "every from 1"
         )
+    if not is_whole(seed):
+        raise DomainError(f"seed={seed!r}; give a whole number from 0")
     steps = round(time / timestep)
     run = Propagation(
         atoms,
@@ -88,9 +92,9 @@ def dynamics(
 
 
 def _rule(ensemble: str | Ensemble) -> Ensemble:
-    if not isinstance(ensemble, str):
+    if not isinstance(ensemble, str) and callable(ensemble):
         return ensemble
-    if ensemble.lower() not in ENSEMBLES:
+    if not isinstance(ensemble, str) or ensemble.lower() not in ENSEMBLES:
         raise DomainError(f"ensemble={ensemble!r} is unknown; choose {' or '.join(ENSEMBLES)}, or give a rule")
     return ENSEMBLES[ensemble.lower()]()
 
@@ -100,7 +104,7 @@ def _temperatures(given: float | Sequence[float] | None, n: int, rule: Ensemble)
         if not isinstance(rule, NVE):
             raise DomainError("temperature=None keeps the structures' momenta, which suits NVE only; give kelvins")
         return None
-    each = [float(given)] * n if isinstance(given, int | float) else [float(t) for t in given]
-    if len(each) != n or not all(t >= 0 for t in each):
-        raise DomainError(f"temperature={given}; give one number of kelvins, or one for each of the {n} structures")
-    return each
+    each = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given] * n
+    if len(each) != n or not all(is_number(t) and t >= 0 for t in each):
+        raise DomainError(f"temperature={given!r}; give one number of kelvins, or one for each of the {n} structures")
+    return [float(t) for t in each]

@@ -169,12 +169,25 @@ def _copy(surrogate: Any) -> Any:
     return copy.deepcopy(surrogate) if _tensors(surrogate) else surrogate
 
 
+def _device(given: torch.device | str) -> torch.device:
+    if given == "auto":
+        given = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(given) if isinstance(given, str | torch.device) else None
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise DomainError(f"device={given!r} is unknown; write auto, cpu, cuda or cuda:1")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise DomainError(f"device={given!r}, but this torch sees {found or 'no'} GPU; use device='cpu' or 'auto'")
+    return device
+
+
 def _moved(surrogate: Any, device: torch.device | str | None, dtype: torch.dtype | None) -> Any:
     """In place: `surrogate` is a copy. Its weights stop asking for gradients, which only training needs."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     here = placement(surrogate)
-    wanted = (torch.device(device) if device is not None else here[0], dtype or here[1])
+    wanted = (here[0] if device is None else _device(device), dtype or here[1])
     if wanted != here and hasattr(surrogate, "to"):
         surrogate = surrogate.to(device=wanted[0], dtype=wanted[1])
     for part in (surrogate, *getattr(surrogate, "members", ())):

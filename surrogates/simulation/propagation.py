@@ -261,5 +261,7 @@ class Propagation:
 
 def _rigid(atoms: ase.Atoms) -> int:
     """Freedoms of moving and turning as a whole: 3, 5 or 6."""
+    if len(atoms) <= 1 or not np.isfinite(atoms.positions).all():  # the latter has failed before it began
+        return 3
     spread = np.linalg.svd(atoms.positions - atoms.positions.mean(0), compute_uv=False)
-    return 3 if len(atoms) == 1 else 5 if spread[1] < 1e-6 * spread[0] else 6
+    return 5 if spread[1] < 1e-6 * spread[0] else 6

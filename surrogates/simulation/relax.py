@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.physics.errors import DomainError
+from surrogates.simulation.arguments import is_number, is_whole
 from surrogates.simulation.foreign import as_surrogate
 from surrogates.simulation.optimizers import FIRE, LBFGS, Minimiser
 from surrogates.simulation.relaxation import Relaxation
@@ -55,8 +56,8 @@ def relax(
         progress: called after every step.
     Raises DomainError for a wrong argument, FileError for a checkpoint of another run.
     """
-    if fmax <= 0 or steps < 0:
-        raise DomainError(f"fmax={fmax} eV/Å and steps={steps}; fmax is above 0 and steps at least 0")
+    if not is_number(fmax, above=0) or not is_whole(steps):
+        raise DomainError(f"fmax={fmax!r} eV/Å and steps={steps!r}; fmax is above 0 and steps a whole number from 0")
     run = Relaxation(
         as_atoms(structures),
         as_surrogate(surrogate),
@@ -74,8 +75,8 @@ def relax(
 
 def minimiser(optimizer: str | Minimiser) -> Minimiser:
     """The minimiser of that name, or the one given."""
-    if not isinstance(optimizer, str):
+    if hasattr(optimizer, "start") and hasattr(optimizer, "step"):
         return optimizer
-    if optimizer.lower() not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer.lower() not in OPTIMIZERS:
         raise DomainError(f"optimizer={optimizer!r} is unknown; choose {' or '.join(OPTIMIZERS)}, or give a minimiser")
     return OPTIMIZERS[optimizer.lower()]()

@@ -12,6 +12,7 @@ import torch
 
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.physics.errors import DomainError
+from surrogates.simulation.arguments import is_number
 
 
 class Skin:
@@ -24,8 +25,8 @@ class Skin:
     """
 
     def __init__(self, r_max: float, width: float = 0.5) -> None:
-        if width < 0:
-            raise DomainError(f"skin={width} Å; a skin is 0 (search at every step) or wider, 0.3 to 1 pays off")
+        if not is_number(width) or width < 0:
+            raise DomainError(f"skin={width!r} Å; a skin is 0 (search at every step) or wider, 0.3 to 1 pays off")
         self.r_max, self.width = float(r_max), float(width)
         self.searches = 0
         self._wide: AtomsBatch | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ase
@@ -14,6 +14,8 @@ from surrogates.datasets.adapters.ase import from_ase, sample_of
 from surrogates.datasets.adapters.pymatgen import as_ase
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.physics.errors import DomainError
+
+_KINDS = "ase.Atoms, pymatgen Structure or Molecule, or samples"
 
 
 def as_atoms(structures: Any) -> list[ase.Atoms]:
@@ -28,6 +30,8 @@ def as_atoms(structures: Any) -> list[ase.Atoms]:
         structures = structures.atoms
     if hasattr(structures, "sites"):  # one pymatgen object is itself a sequence of sites
         structures = [structures]
+    if not isinstance(structures, Iterable):
+        raise DomainError(f"a {type(structures).__name__} is no structure; give {_KINDS}, or a sequence of them")
     found = [_one(structure, k) for k, structure in enumerate(structures)]
     if not found:
         raise DomainError("no structures were given; a simulation needs at least one")
@@ -68,6 +72,4 @@ def _one(structure: Any, k: int) -> ase.Atoms:
         return structure.atoms()
     if hasattr(structure, "sites"):
         return as_ase(structure)
-    raise DomainError(
-        f"structure {k} is a {type(structure).__name__}; give ase.Atoms, pymatgen Structure or Molecule, or samples"
-    )
+    raise DomainError(f"structure {k} is a {type(structure).__name__}; give {_KINDS}")

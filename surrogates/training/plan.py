@@ -68,6 +68,10 @@ class Plan:
             raise TrainingError(f"Plan({', '.join(given)}): give one budget only, {', '.join(_BUDGETS)}")
         for name, words in _CHOICES.items():
             _choice(name, getattr(self, name), words)
+        for name in ("batch_size", "validations", "plateau_patience"):
+            _require(name, getattr(self, name), isinstance(getattr(self, name), int), "a whole number")
+        for name in (*given, "lr"):
+            _require(name, getattr(self, name), isinstance(getattr(self, name), int | float), "a number")
         for name in (*given, "batch_size", "lr", "validations", "plateau_patience"):
             _require(name, getattr(self, name), getattr(self, name) > 0, "a positive number")
         for name in ("warmup", "final", "ema"):

@@ -34,19 +34,15 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON of a file, both checked. Raises FileError for anything missing or damaged."""
+    if not isinstance(path, str | Path):
+        raise FileError(f"a {type(path).__name__} is no path; give the path of a .safetensors file")
     path = Path(path)
-    header, tensors = _open(path, tensors=True)
+    header, tensors = _open(path)
     metadata, checksum = _metadata(path, header)
     if digest(tensors) != checksum:
         raise _damaged(path, "its tensors do not match their checksum")
     listed = metadata.pop("complex", [])
     return {n: torch.view_as_complex(t) if n in listed else t for n, t in tensors.items()}, metadata
-
-
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The JSON of a file, checked, without its tensors."""
-    path = Path(path)
-    return _metadata(path, _open(path, tensors=False)[0])[0]
 
 
 def canonical(value: Any) -> str:
@@ -88,12 +84,12 @@ def _plain(tensor: Tensor) -> Tensor:
     return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).clone().contiguous()
 
 
-def _open(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise FileError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return dict(file.metadata() or {}), found
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         raise _damaged(path, f"it is no whole safetensors file ({error})") from error

@@ -38,6 +38,7 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
     fitted = load(file, trust=trust)
     spread = fitted.spread is not None
     atoms = list(read_structures(structures, energy=None, forces=None).atoms)
+    _check_known(fitted, atoms)
     labelled: list[Any] = []
     print(f"{'structure':<24} {'energy eV':>14} {'± eV':>8} {'max force eV/Å':>15} {'± eV/Å':>8}")
     for begin in range(0, len(atoms), _BATCH):
@@ -87,16 +88,22 @@ def _foreign(name: str, trust: tuple[str, ...]) -> Any:
     return parse_reference(SHORT.get(name, {"use": name}), trust=trust)
 
 
+def _check_known(fitted: Any, atoms: list[Any]) -> None:
+    """Before anything is computed: every element is one that the surrogate knows."""
+    from surrogates.simulation.foreign import check_elements
+
+    for k, one in enumerate(atoms):
+        if reason := check_elements(fitted, one.numbers):
+            raise FileError(f"structure {k} ({one.symbols}): {reason}; leave it out, or train on such structures")
+
+
 def _predicted(fitted: Any, atoms: list[Any], spread: bool) -> list[Any]:
     import numpy as np
     from ase.calculators.singlepoint import SinglePointCalculator
 
     from surrogates.datasets.adapters.ase import from_ase
-    from surrogates.simulation.foreign import check_elements, placement
+    from surrogates.simulation.foreign import placement
 
-    for k, one in enumerate(atoms):
-        if reason := check_elements(fitted, one.numbers):
-            raise FileError(f"structure {k} ({one.symbols}): {reason}; leave it out, or train on such structures")
     device, dtype = placement(fitted)
     result = fitted.predict(from_ase(atoms, dtype=dtype).to(device).with_edges(fitted.r_max), spread=spread)
     ends = np.cumsum([len(a) for a in atoms])[:-1]

@@ -46,9 +46,10 @@ class Criterion:
         """The accepted range in words."""
         if self.low is not None and self.high is not None:
             return f"{self.low:g} to {self.high:g} {self.unit}".strip()
-        return (f">= {self.low:g}" if self.low is not None else f"<= {self.high:g}") + (
-            f" {self.unit}" if self.unit else ""
-        )
+        if self.low is None and self.high is None:
+            return "to be measured"
+        limit = f">= {self.low:g}" if self.low is not None else f"<= {self.high:g}"
+        return f"{limit} {self.unit}".strip()
 
 
 Answer = Literal["yes", "with care", "no"]
