@@ -16,6 +16,9 @@ def main(arguments: list[str] | None = None) -> None:
     except SurrogatesError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # what the machine refuses, wherever nobody said it better
+        print(f"{type(error).__name__}: {error}; free space there, or permit reading and writing", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -6,20 +6,25 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from surrogates.physics.errors import FileError, WorkflowError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Temporary file, fsync, rename: a reader sees the old text or the new one. FileError when the disk refuses."""
+    """`write_bytes` of UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Temporary file, fsync, rename: a reader sees the old content or the new. FileError when the disk refuses."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(part, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -62,8 +67,7 @@ def sha256(path: Path) -> str:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a run directory; WorkflowError when another process does. The system lets go when a process dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a+", encoding="utf-8") as file:
+    with _lock_file(folder) as file:
         try:
             _lock(file.fileno())
         except OSError as error:
@@ -73,9 +77,19 @@ def locked(folder: Path) -> Iterator[None]:
                 "name with --set name=other"
             ) from error
         file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with suppress(OSError):  # a full disk: what follows says it better
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
+
+
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return open(folder / "lock", "a+", encoding="utf-8")
+    except OSError as error:
+        raise FileError(
+            f"{folder}: cannot be made ({error.strerror}); free space or permit writing there, or give --runs"
+        ) from error
 
 
 def _lock(descriptor: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.physics.errors import FileError
+from surrogates.workflows.commands.structures_file import check_folder, check_target, write_structures
 
 
 def convert_file(source: Path, target: Path, energy: str | None, forces: str | None) -> None:
@@ -14,11 +15,13 @@ def convert_file(source: Path, target: Path, energy: str | None, forces: str | N
 
     if target.exists():
         raise FileError(f"{target} is there already; give another name, or remove it")
+    ours = target.suffix in (".h5", ".hdf5")
+    (check_folder if ours else check_target)(target)
     data = read_structures(source, energy=energy, forces=forces)
-    if target.suffix in (".h5", ".hdf5"):
+    if ours:
         data.save(target)
     else:
-        _write([_labelled(data, k) for k in range(len(data))], target)
+        write_structures([_labelled(data, k) for k in range(len(data))], target)
     print(f"{target}: {len(data)} structures\n{data.description}")
 
 
@@ -32,12 +35,3 @@ def _labelled(data: Any, k: int) -> Any:
     if known:
         atoms.calc = SinglePointCalculator(atoms, **known)
     return atoms
-
-
-def _write(atoms: list[Any], target: Path) -> None:
-    import ase.io
-
-    try:
-        ase.io.write(target, atoms)
-    except Exception as error:  # ASE's writers raise whatever they meet
-        raise FileError(f"{target} cannot be written: {error}; .extxyz and .h5 always can") from error

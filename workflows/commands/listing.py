@@ -9,6 +9,7 @@ from pathlib import Path
 
 from surrogates.physics.errors import FileError, WorkflowError
 from surrogates.workflows.catalogue import step_names, summary_of
+from surrogates.workflows.files import write_text
 from surrogates.workflows.names import checked_name
 from surrogates.workflows.parts import parts_in
 from surrogates.workflows.recipes_list import recipe_summary, recipes
@@ -37,7 +38,7 @@ def new_file(recipe: str, out: Path | None) -> None:
     target = out or Path(f"{checked_name(recipe, 'recipe')}.yaml")
     if target.exists():
         raise FileError(f"{target} is there already; give another name with --out")
-    target.write_text(known[recipe].read_text(encoding="utf-8"), encoding="utf-8")
+    write_text(target, known[recipe].read_text(encoding="utf-8"))
     print(f"wrote {target}; look through it, then: surrogates run {target} --dry-run")
 
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from surrogates.physics.errors import FileError, WorkflowError
+from surrogates.physics.errors import DomainError, FileError, WorkflowError
+from surrogates.workflows.commands.structures_file import check_target, write_structures
 
 SHORT = {
     "emt": {"use": "ase.calculators.emt:EMT"},
@@ -35,6 +36,8 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
     from surrogates.datasets import read_structures
     from surrogates.training import load
 
+    if out is not None:
+        check_target(out)
     fitted = load(file, trust=trust)
     spread = fitted.spread is not None
     atoms = list(read_structures(structures, energy=None, forces=None).atoms)
@@ -46,7 +49,7 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
             print(f"{f'{k} {row.symbols}':<24} {_numbers(row)}")
             labelled.append(row)
     if out is not None:
-        _write(labelled, out)
+        write_structures(labelled, out)
         print(f"wrote {out}")
 
 
@@ -110,6 +113,8 @@ def _predicted(fitted: Any, atoms: list[Any], spread: bool) -> list[Any]:
     forces = np.split(result.forces.detach().cpu().double().numpy(), ends)
     widths = np.split(result.forces_std.detach().cpu().double().numpy(), ends) if spread else [None] * len(atoms)
     for k, one in enumerate(atoms):
+        if not (np.isfinite(float(result.energy[k])) and np.isfinite(forces[k]).all()):
+            raise DomainError(f"{one.symbols}: energy or forces are not finite; this checkpoint is no good, train anew")
         one.calc = SinglePointCalculator(one, energy=float(result.energy[k]), forces=forces[k])
         if spread:
             one.info["energy_std"] = float(result.energy_std[k])
@@ -127,12 +132,3 @@ def _numbers(atoms: Any) -> str:
     energy_std = f"{std:8.3f}" if std is not None else f"{'-':>8}"
     force_std = f"{float(np.linalg.norm(width)):8.3f}" if width is not None else f"{'-':>8}"
     return f"{atoms.get_potential_energy():14.5f} {energy_std} {force:15.4f} {force_std}"
-
-
-def _write(atoms: list[Any], out: Path) -> None:
-    import ase.io
-
-    try:
-        ase.io.write(out, atoms)
-    except (OSError, ValueError, KeyError, ase.io.formats.UnknownFileTypeError) as error:
-        raise FileError(f"{out} cannot be written: {error}; .extxyz always can") from error

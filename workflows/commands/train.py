@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+from surrogates.workflows.commands.structures_file import check_folder
+from surrogates.workflows.files import write_bytes
 from surrogates.workflows.names import is_name
 from surrogates.workflows.runner import run_workflow
 from surrogates.workflows.schema import check_workflow
@@ -19,9 +20,10 @@ def train_file(
     if budget["minutes"] is None and budget["epochs"] is None:
         budget["minutes"] = 4.0
     data = _workflow(structures, model, keys, {k: v for k, v in budget.items() if v is not None}, seed)
+    check_folder(save)
     workflow = check_workflow(Document("command line", Path.cwd(), data))
     done = run_workflow(workflow, runs)
-    shutil.copyfile(done.directory / "potential" / done["potential"].file, save)
+    write_bytes(save, (done.directory / "potential" / done["potential"].file).read_bytes())
     test = done["scores"]["test"]
     print(f"{save}: force MAE {1e3 * test.force_mae:.1f} meV/Å, energy MAE {1e3 * test.energy_mae:.2f} meV/atom")
     print(f"on {test.structures} structures kept apart; more in {done.directory}")
