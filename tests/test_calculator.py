@@ -16,7 +16,7 @@ from surrogates.calculator import OutOfDataWarning, SurrogateCalculator
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import LennardJones
 from surrogates.simulation import as_surrogate
-from surrogates.tasks.energy import EnergyForcesResult
+from surrogates.tasks.energy import EnergyForces, EnergyForcesResult
 from surrogates.uncertainty import Ensemble
 
 
@@ -37,6 +37,14 @@ def test_forces_and_stress_are_derivatives(crystal):
     np.testing.assert_allclose(crystal.get_forces(), calculate_numerical_forces(crystal, eps=1e-4), atol=1e-6)
     np.testing.assert_allclose(crystal.get_stress(), calculate_numerical_stress(crystal, eps=1e-5), atol=1e-7)
     assert crystal.get_potential_energies().sum() == pytest.approx(crystal.get_potential_energy())
+
+
+def test_every_part_computes_in_the_precision_asked_for(potential):
+    """Forces off by a tenth at steps of 1e-4 Å, when the normaliser alone was float32."""
+    task = EnergyForces(potential)
+    task.normalise.float()
+    found = SurrogateCalculator(task).surrogate
+    assert {t.dtype for t in (*found.parameters(), *found.buffers()) if t.is_floating_point()} == {torch.float64}
 
 
 def test_nothing_stale_comes_back(crystal):

@@ -188,7 +188,8 @@ def _moved(surrogate: Any, device: torch.device | str | None, dtype: torch.dtype
     """In place: `surrogate` is a copy. Its weights stop asking for gradients, which only training needs."""
     here = placement(surrogate)
     wanted = (here[0] if device is None else _device(device), dtype or here[1])
-    if wanted != here and hasattr(surrogate, "to"):
+    mixed = any(t.dtype != wanted[1] for t in _tensors(surrogate) if t.is_floating_point())
+    if (wanted != here or mixed) and hasattr(surrogate, "to"):
         surrogate = surrogate.to(device=wanted[0], dtype=wanted[1])
     for part in (surrogate, *getattr(surrogate, "members", ())):
         if isinstance(part, nn.Module):

@@ -56,7 +56,7 @@ class EnergyForces(nn.Module):
         self.arguments = {"model": model, "isolated": self._isolated, "loss": loss, "baseline": baseline}
         self.model = model
         self.baseline = None if baseline is None else baseline.requires_grad_(False)
-        self.normalise = ScaleShift()
+        self.normalise = ScaleShift().to(dtype=_precision(model))
         self._cost = LOSSES[loss]
 
     @property
@@ -225,6 +225,12 @@ def batches(task: EnergyForces, data: Any, atoms: int = 600) -> Iterator[Labelle
         if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:
             yield task.collate(chunk).to(device)
             chunk = []
+
+
+def _precision(model: nn.Module) -> torch.dtype:
+    """That of the model's first floating-point weight or buffer: a task computes in the precision of its potential."""
+    own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
+    return next(own, torch.get_default_dtype())
 
 
 def _known(error: Tensor, label: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from surrogates.datasets.collate import collate
 from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
-from surrogates.potentials.pair import LennardJones, Morse
+from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.tasks.atomic_energies import DegenerateFit, fit_isolated
 from surrogates.tasks.energy import EnergyForces, energy_forces, hessian
 from surrogates.tasks.energy_scores import from_arrays
@@ -44,6 +44,14 @@ def task(model=None, **arguments):
 def test_before_training_a_task_is_its_potential(truth, samples):
     atoms = collate(samples, r_max=6.0, dtype=torch.float64).atoms
     torch.testing.assert_close(task(truth).predict(atoms).energies, truth(atoms))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_task_computes_in_its_potential_s_precision(samples, dtype):
+    atoms = collate(samples, r_max=6.0, dtype=torch.float64).atoms
+    potential = Morse(depth=1.0, width=1.0, r0=2.9, r_max=6.0).to(dtype)
+    assert EnergyForces(potential).predict(atoms).energy.dtype == dtype
+    assert EnergyForces(ZBL()).predict(atoms).energy.dtype == torch.float64
 
 
 def test_given_isolated_atoms_are_taken(samples):
