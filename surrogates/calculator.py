@@ -60,6 +60,7 @@ class SurrogateCalculator(Calculator):
         self._evaluator = Evaluator(self.surrogate, skin)
         self._spread: dict[str, Any] = {}
         self._warned = False
+        self._charges: set[float] = set()
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """What changed since the last calculation, `info`'s charge and multiplicity included."""
@@ -82,7 +83,8 @@ class SurrogateCalculator(Calculator):
         """Energy and forces, and the stress of a structure that is periodic in all directions.
 
         Raises DomainError for an unknown element or an impossible structure, PropertyNotImplementedError for the stress
-        of an open one. Warns with OutOfDataWarning, once until a structure inside the data comes by.
+        of an open one. Warns with OutOfDataWarning, once until a structure inside the data comes by, and with
+        UnseenCharge once for each total charge that training data lack.
         """
         super().calculate(atoms, properties, system_changes)
         self._spread = {}
@@ -160,6 +162,12 @@ class SurrogateCalculator(Calculator):
         return spread
 
     def _warn(self, batch: AtomsBatch) -> None:
+        from surrogates.simulation.charges import warn_of_charges
+
+        charge = float(batch.charge[0])
+        if charge not in self._charges:
+            warn_of_charges(self.surrogate, [charge], stacklevel=5)
+            self._charges.add(charge)
         domain = getattr(self.surrogate, "domain", None)
         if domain is None:
             return

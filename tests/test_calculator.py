@@ -15,7 +15,8 @@ from ase.io import read, write
 from surrogates.calculator import OutOfDataWarning, SurrogateCalculator
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import LennardJones
-from surrogates.simulation import as_surrogate
+from surrogates.simulation import as_surrogate, relax
+from surrogates.simulation.charges import UnseenCharge
 from surrogates.tasks.energy import EnergyForces, EnergyForcesResult
 from surrogates.uncertainty import Ensemble
 
@@ -96,6 +97,43 @@ def test_charge_and_spin_are_read_and_watched():
     assert atoms.calc.surrogate.asked == asked
 
 
+@dataclass
+class Familiar:
+    """Knows when two atoms come closer than 2 Å."""
+
+    inner: object
+    r_max: float
+    domain: object = None
+    elements: tuple = ()
+
+    def predict(self, atoms, **keywords):
+        return self.inner.predict(atoms, **keywords)
+
+
+@dataclass
+class Neutral(Familiar):
+    """Learnt from neutral structures, and says so."""
+
+    @property
+    def provenance(self):
+        return {"data": {"charges": [0.0]}}
+
+
+def test_a_charge_that_training_lacked_is_told_once(potential):
+    inner = as_surrogate(potential)
+    pair = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.5]], calculator=SurrogateCalculator(Neutral(inner, inner.r_max)))
+    for charge, expected in ((0, 0), (1, 1), (1, 0), (0, 0)):
+        pair.info["charge"] = charge
+        pair.rattle(0.01, seed=charge)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            pair.get_forces()
+        assert sum(issubclass(w.category, UnseenCharge) for w in found) == expected
+    pair.info["charge"] = -1
+    with pytest.warns(UnseenCharge, match="total charge -1"):
+        relax(pair, Neutral(inner, inner.r_max), steps=0)
+
+
 def test_a_skin_changes_nothing(potential, crystal):
     bare = crystal.copy()
     bare.calc = SurrogateCalculator(potential, skin=0.0)
@@ -128,19 +166,6 @@ def test_spread_is_kept_outside_results(potential, crystal):
     assert set(crystal.calc.results) <= set(crystal.calc.implemented_properties)
     crystal.rattle(0.05, seed=3)
     assert not np.allclose(crystal.calc.get_property("forces_std", crystal), std)
-
-
-@dataclass
-class Familiar:
-    """Knows when two atoms come closer than 2 Å."""
-
-    inner: object
-    r_max: float
-    domain: object = None
-    elements: tuple = ()
-
-    def predict(self, atoms, **keywords):
-        return self.inner.predict(atoms, **keywords)
 
 
 class Near:

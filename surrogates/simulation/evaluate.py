@@ -13,6 +13,7 @@ from torch import Tensor
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.interfaces import Surrogate
 from surrogates.physics.errors import SurrogatesError
+from surrogates.simulation.charges import warn_of_charges
 from surrogates.simulation.foreign import placement
 from surrogates.simulation.skin import Skin
 
@@ -46,9 +47,13 @@ class Evaluator:
     def __init__(self, surrogate: Surrogate, skin: float = 0.5) -> None:
         self.surrogate, self.skin = surrogate, Skin(surrogate.r_max, skin)
         self.device, self.dtype = placement(surrogate)
+        self._asked = False
 
     def __call__(self, atoms: AtomsBatch) -> Evaluation:
         """Energies and forces of `atoms`; the structure that raises is found by halving and reported."""
+        if not self._asked:
+            warn_of_charges(self.surrogate, atoms.charge.tolist(), stacklevel=6)
+            self._asked = True
         atoms = self.skin(atoms)
         try:
             found = self.ask(atoms)

@@ -19,6 +19,7 @@ from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.sum import Sum, within
 from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
+from surrogates.tasks.charges import mixed_states, warn_of_mixed_states
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.forces import AtomicEnergies, EnergyForcesResult, energy_forces, hessian, total
 from surrogates.tasks.labels import check, filled, mean_neighbors
@@ -89,6 +90,7 @@ class EnergyForces(nn.Module):
         """
         samples = [train[i] for i in range(len(train))]
         check(samples, self.elements)
+        self._check_states(samples)
         elements = sorted({int(z) for s in samples for z in np.unique(s.numbers)})
         labelled = [s for s in samples if s.energy is not None]
         energy = np.array([s.energy for s in labelled])
@@ -183,6 +185,16 @@ class EnergyForces(nn.Module):
         here = self.normalise.scale
         atoms = atoms.to(here.device, here.dtype)
         return atoms if atoms.r_max >= self.r_max else atoms.with_edges(self.r_max)
+
+    @torch.no_grad()
+    def _check_states(self, samples: Sequence[Any]) -> None:
+        states = mixed_states(samples)
+        if states:
+            here = self.normalise.scale.device
+            atoms = self.collate(samples[:1]).atoms.to(here)
+            other = replace(atoms, charge=atoms.charge + 1, multiplicity=atoms.multiplicity + 1)
+            if torch.equal(self(atoms), self(other)):
+                warn_of_mixed_states(states)
 
     def _atoms_alone(self, energy: np.ndarray, counts: np.ndarray, elements: Sequence[int]) -> dict[int, float]:
         if self._isolated is not None:

@@ -176,6 +176,8 @@ def combine(members: Sequence[Fitted]) -> Fitted:
 def provenance(task: Any, train: Any, plan: Plan, seed: int) -> dict[str, Any]:
     """Where a training came from, as JSON."""
     data = {"hash": getattr(train, "hash", None), "rows": len(train)}
+    if hasattr(train[0], "charge"):
+        data["charges"] = sorted({float(train[i].charge) for i in range(len(train))})
     settings = {**asdict(plan), "weights": dict(plan.weights)}
     return {"data": data, "seeds": [seed], "plan": settings, "versions": versions(), "papers": papers(task)}
 

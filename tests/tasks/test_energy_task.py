@@ -1,5 +1,6 @@
 """The task of a potential: normalisation, loss, closing refit, derivatives, scores."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.tasks.atomic_energies import DegenerateFit, fit_isolated
+from surrogates.tasks.charges import MixedStates
 from surrogates.tasks.energy import EnergyForces, energy_forces, hessian
 from surrogates.tasks.energy_scores import from_arrays
 
@@ -92,6 +94,23 @@ def test_bad_labels_and_unknown_elements_are_told(samples, change, message):
     known = task(LennardJones(epsilon={"Cu": 0.4, "Au": 0.4}, sigma={"Cu": 2.3, "Au": 2.6}))
     with pytest.raises(DomainError, match=message):
         known.prepare([change(samples[0]), *samples[1:]])
+
+
+def test_states_that_a_model_cannot_tell_apart_are_told(samples):
+    ion = [replace(s, charge=1.0) for s in samples]
+    with pytest.warns(MixedStates, match="charge 0 with multiplicity 1, charge 1 with"):
+        task().prepare(samples + ion)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MixedStates)
+        task().prepare(ion)
+        task(ChargeReader()).prepare(samples + ion)
+
+
+class ChargeReader(Morse):
+    """A potential that knows its structure's charge."""
+
+    def forward(self, atoms):
+        return super().forward(atoms) + atoms.charge[atoms.structure]
 
 
 def test_refit_leaves_no_mean_error_in_any_element(samples):
