@@ -17,7 +17,7 @@ print(data.description)  # which keys and units were found, and where
 train, valid, calibration, test = data.split(0.7, 0.1, 0.1, 0.1, seed=0)
 model = MACE(elements=data.elements, r_max=5.0, hidden="32x0e + 32x1o", edge_l_max=2, correlation=3)
 plan = Plan(minutes=4, batch_size=5, lr=0.01)
-# Calibration measures the spread and the out-of-data threshold, on frames that training has not seen.
+# Calibration measures the spread and the out-of-data threshold, on twenty or more frames that training has not seen.
 fitted = fit(EnergyForces(model), train, valid, plan=plan, seed=0).calibrate(calibration)
 fitted.save("mine.safetensors")
 print(fitted.evaluate(test))

@@ -34,12 +34,12 @@ def dynamics(
     surrogate: Any,
     ensemble: str | Ensemble = "nve",
     *,
-    temperature: float | Sequence[float] | None = 300.0,
-    time: float = 1000.0,
-    timestep: float = 0.5,
+    temperature: float | int | Sequence[float | int] | None = 300.0,
+    time: float | int = 1000.0,
+    timestep: float | int = 0.5,
     every: int = 10,
     seed: int = 0,
-    skin: float = 0.5,
+    skin: float | int = 0.5,
     trajectory: str | Path | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -78,16 +78,16 @@ def dynamics(
         as_surrogate(surrogate),
         rule,
         temperature=_temperatures(temperature, len(atoms), rule),
-        timestep=timestep,
+        timestep=float(timestep),
         every=every,
         seed=seed,
-        skin=skin,
+        skin=float(skin),
         files=(trajectory, checkpoint),
     )
     while run.step < steps and run.active:
         run.advance()
         if progress is not None and run.step % every == 0:
-            progress(Progress(run.step, steps, run.step * timestep, run.active, run.last_temperature))
+            progress(Progress(run.step, steps, float(run.step * timestep), run.active, run.last_temperature))
     return run.result()
 
 
@@ -99,7 +99,7 @@ def _rule(ensemble: str | Ensemble) -> Ensemble:
     return ENSEMBLES[ensemble.lower()]()
 
 
-def _temperatures(given: float | Sequence[float] | None, n: int, rule: Ensemble) -> list[float] | None:
+def _temperatures(given: float | int | Sequence[float | int] | None, n: int, rule: Ensemble) -> list[float] | None:
     if given is None:
         if not isinstance(rule, NVE):
             raise DomainError("temperature=None keeps the structures' momenta, which suits NVE only; give kelvins")

@@ -31,10 +31,10 @@ def relax(
     structures: Any,
     surrogate: Any,
     *,
-    fmax: float = 0.01,
+    fmax: float | int = 0.01,
     steps: int = 500,
     optimizer: str | Minimiser = "fire",
-    skin: float = 0.5,
+    skin: float | int = 0.5,
     trajectory: str | Path | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -62,8 +62,8 @@ def relax(
         as_atoms(structures),
         as_surrogate(surrogate),
         minimiser(optimizer),
-        fmax=fmax,
-        skin=skin,
+        fmax=float(fmax),
+        skin=float(skin),
         files=(trajectory, checkpoint),
     )
     while run.unfinished(steps):

@@ -1,0 +1,99 @@
+"""The examples run as printed, with smaller budgets: what a newcomer types first must not fail."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surrogates.workflows.recipes_list import recipes
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder with a label cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+def smaller(name, folder, changes):
+    """The example as a script in `folder`, its budgets replaced; a budget that is not there fails the test."""
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text, f"{name} has no {old}; change the test with it"
+        text = text.replace(old, new)
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def as_plain_file(path, *arguments):
+    """As a user starts it: worker processes must not need a __main__ guard."""
+    command = [sys.executable, str(path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.filterwarnings("ignore::surrogates.physics.errors.SurrogatesWarning")
+def test_own_data_becomes_a_calculator(folder, capsys, monkeypatch):
+    frames = smaller("01_make_frames.py", folder, {"500,": '500, "equilibration": 5,', "spacing=25": "spacing=5"})
+    monkeypatch.setattr(sys, "argv", [str(frames), "48"])
+    assert len(runpy.run_path(str(frames), run_name="__main__")["labelled"]) == 48
+
+    budgets = {"minutes=4": "minutes=0.02", "32x0e + 32x1o": "4x0e + 4x1o", "fmax=0.01": "fmax=2.0", "=1000": "=10"}
+    budgets |= {"0.7, 0.1, 0.1, 0.1": "0.3, 0.1, 0.5, 0.1"}  # a band needs twenty frames
+    learned = runpy.run_path(str(smaller("02_own_data.py", folder, budgets)), run_name="__main__")
+    assert 'key "forces"' in learned["data"].description
+    assert [len(learned[part]) for part in ("train", "valid", "calibration", "test")] == [14, 5, 24, 5]
+    assert len(learned["minima"]) == 5
+    assert (folder / "md.extxyz").exists()
+
+    used = runpy.run_path(str(smaller("03_calculator.py", folder, {"steps=200": "steps=2"})), run_name="__main__")
+    assert used["std"].shape == (9, 3)
+    assert (used["std"] > 0).all()
+    assert used["hessian"].shape == (27, 27)
+    assert "O-H broken" in capsys.readouterr().out
+
+
+def test_laws_of_any_calculator(folder, capsys):
+    found = runpy.run_path(str(EXAMPLES / "05_check_any_calculator.py"), run_name="__main__")
+    assert [law.name for law in found["report"].failed] == ["F = -dE/dx"]
+    assert capsys.readouterr().out.count("Laws of") == 3
+
+
+@pytest.mark.slow
+def test_frames_as_plain_file(folder):
+    assert "4 frames of C2OH6" in as_plain_file(EXAMPLES / "01_make_frames.py", "4")
+
+
+@pytest.mark.slow
+def test_workflow(folder):
+    small = {f"data.walkers.{w}.samples": 24 for w in ("train", "valid", "calibration", "test", "probe")}
+    small |= {f"data.walkers.{w}.equilibration": 10 for w in ("train", "valid", "calibration", "test", "probe")}
+    small |= {"potential.minutes": 0.1, "potential.model.hidden": "8x0e + 8x1o", "md.time": 20, "minimum.fmax": 0.5}
+    path = smaller("04_workflow.py", folder, {'{"data.walkers.train.samples": 200}': repr(small)})
+    (folder / "ethanol.yaml").write_bytes((EXAMPLES / "ethanol.yaml").read_bytes())
+    said = as_plain_file(path)
+    assert "force MAE of the test walker" in said
+    assert "Laws of" in said
+    assert (folder / "runs" / "ethanol" / "report.html").stat().st_size > 10_000
+
+
+def test_workflow_file_is_the_recipe():
+    assert (EXAMPLES / "ethanol.yaml").read_bytes() == recipes()["ethanol"].read_bytes()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_short_and_without_guard(script):
+    text = script.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 60
+    assert "__main__" not in text
+    compile(text, str(script), "exec")
