@@ -174,8 +174,8 @@ def _check(elements: tuple[int, ...], r_max: float, correlation: int, layers: in
         raise DomainError("MACE needs to know its elements: give elements=data.elements or a list such as ['H', 'O']")
     if not r_max > 0:
         raise DomainError(f"r_max={r_max} Å: a cutoff is positive, 4 to 6 Å as a rule")
-    if correlation not in (1, 2, 3) or layers < 1 or l_max < 0:
+    if correlation not in (1, 2, 3) or layers < 1 or not 0 <= l_max <= 11:
         raise DomainError(
             f"correlation={correlation}, layers={layers}, edge_l_max={l_max}: "
-            "correlation is 1, 2 or 3, layers at least 1, edge_l_max at least 0"
+            "correlation is 1, 2 or 3, layers at least 1, edge_l_max from 0 to 11"
         )

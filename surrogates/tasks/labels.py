@@ -18,6 +18,7 @@ def check(samples: Sequence[Any], known: Sequence[int]) -> None:
     """Raises DomainError for an empty set, missing or not finite labels, and elements that are not in `known`."""
     if not samples:
         raise DomainError("the training set is empty; give at least one structure")
+    _check_samples(samples)
     if all(s.energy is None and s.forces is None for s in samples):
         raise DomainError("the training set has neither energies nor forces; name their keys when reading it")
     for row, sample in enumerate(samples):
@@ -33,12 +34,22 @@ def check(samples: Sequence[Any], known: Sequence[int]) -> None:
             )
 
 
+def _check_samples(samples: Sequence[Any]) -> None:
+    for row, sample in enumerate(samples):
+        if not (hasattr(sample, "numbers") and hasattr(sample, "energy")):
+            raise DomainError(
+                f"row {row} is a {type(sample).__name__}, not a labelled sample; read files with read_structures, and "
+                "make samples of ase.Atoms with surrogates.datasets.adapters.sample_of(atoms, energy=...)"
+            )
+
+
 def _finite(label: Any) -> bool:
     return label is None or bool(np.isfinite(label).all())
 
 
 def filled(samples: Sequence[Any]) -> list[Any]:
-    """The same samples, with NaN for a label that only others of them have."""
+    """The same samples, with NaN for a label that only others of them have. DomainError for what is no sample."""
+    _check_samples(samples)
     holes = {}
     for name, shape in (
         ("energy", lambda s: ()),

@@ -46,7 +46,7 @@ def fit(
     Raises TrainingError for rows that are in both sets, an empty training set, or another training in `directory`.
     """
     plan = plan or Plan()
-    _check(train, valid)
+    _check(task, train, valid)
     device = _device(plan.device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -159,7 +159,12 @@ def _stop(trainer: Trainer, reason: str) -> None:
     )
 
 
-def _check(train: Any, valid: Any) -> None:
+def _check(task: Any, train: Any, valid: Any) -> None:
+    if not (hasattr(task, "prepare") and hasattr(task, "loss")):
+        raise TrainingError(f"a {type(task).__name__} is no task; wrap a potential as EnergyForces(model)")
+    if not (hasattr(train, "__len__") and hasattr(valid, "__len__")):
+        names = f"{type(train).__name__} and {type(valid).__name__}"
+        raise TrainingError(f"training and validation data are {names}; give data sets, or lists of samples")
     if len(train) == 0:
         raise TrainingError("the training set is empty; give at least one sample")
     if hasattr(train, "row_hashes") and hasattr(valid, "row_hashes"):

@@ -68,7 +68,7 @@ class Plan:
             raise TrainingError(f"Plan({', '.join(given)}): give one budget only, {', '.join(_BUDGETS)}")
         for name, words in _CHOICES.items():
             _choice(name, getattr(self, name), words)
-        for name in ("batch_size", "validations", "plateau_patience"):
+        for name in (*(n for n in given if n != "minutes"), "batch_size", "validations", "plateau_patience"):
             _require(name, getattr(self, name), isinstance(getattr(self, name), int), "a whole number")
         for name in (*given, "lr"):
             _require(name, getattr(self, name), isinstance(getattr(self, name), int | float), "a number")

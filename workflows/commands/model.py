@@ -44,13 +44,15 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
     _check_known(fitted, atoms)
     labelled: list[Any] = []
     print(f"{'structure':<24} {'energy eV':>14} {'± eV':>8} {'max force eV/Å':>15} {'± eV/Å':>8}")
-    for begin in range(0, len(atoms), _BATCH):
-        for k, row in enumerate(_predicted(fitted, atoms[begin : begin + _BATCH], spread), begin):
-            print(f"{f'{k} {row.symbols}':<24} {_numbers(row)}")
-            labelled.append(row)
-    if out is not None:
-        write_structures(labelled, out)
-        print(f"wrote {out}")
+    try:
+        for begin in range(0, len(atoms), _BATCH):
+            for k, row in enumerate(_predicted(fitted, atoms[begin : begin + _BATCH], spread), begin):
+                print(f"{f'{k} {row.symbols}':<24} {_numbers(row)}")
+                labelled.append(row)
+    finally:  # what was computed before Ctrl-C or an error is kept
+        if out is not None and labelled:
+            write_structures(labelled, out)
+            print(f"wrote {out}: {len(labelled)} of {len(atoms)} structures")
 
 
 def check_calculator(calculator: str, structures: Path, first: int, drift: bool, trust: tuple[str, ...]) -> None:

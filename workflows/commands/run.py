@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from surrogates.physics.errors import FileError
@@ -21,12 +23,19 @@ def run_file(file: str, *, quick: bool, dry_run: bool, settings: list[str], runs
         return
     from surrogates.workflows.runner import run_workflow
 
-    try:
+    with continuing():
         done = run_workflow(workflow, runs)
+    print(f"done: {done.directory}")
+
+
+@contextmanager
+def continuing() -> Iterator[None]:
+    """Ctrl-C ends with the command that takes the run up again."""
+    try:
+        yield
     except KeyboardInterrupt:
         print(f"stopped; what is finished is kept. Continue with: {_again()}", file=sys.stderr)
         sys.exit(130)
-    print(f"done: {done.directory}")
 
 
 def write_report(run_directory: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from surrogates.workflows.commands.run import continuing
 from surrogates.workflows.commands.structures_file import check_folder
 from surrogates.workflows.files import write_bytes
 from surrogates.workflows.names import is_name
@@ -22,7 +23,8 @@ def train_file(
     data = _workflow(structures, model, keys, {k: v for k, v in budget.items() if v is not None}, seed)
     check_folder(save)
     workflow = check_workflow(Document("command line", Path.cwd(), data))
-    done = run_workflow(workflow, runs)
+    with continuing():
+        done = run_workflow(workflow, runs)
     write_bytes(save, (done.directory / "potential" / done["potential"].file).read_bytes())
     test = done["scores"]["test"]
     print(f"{save}: force MAE {1e3 * test.force_mae:.1f} meV/Å, energy MAE {1e3 * test.energy_mae:.2f} meV/atom")
