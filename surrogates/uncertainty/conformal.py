@@ -116,16 +116,17 @@ def _joined(parts: list[Table]) -> Table | None:
 def _check(train: Any, calibration: Any, level: float) -> None:
     if train is None or len(train) == 0:
         raise DomainError("calibration needs the training data too (what is usual?); give it as train=")
-    if len(calibration) < _needed(level):
+    if len(calibration) < least_structures(level):
         raise _too_few(len(calibration), level)
 
 
-def _needed(level: float) -> int:
+def least_structures(level: float = LEVEL) -> int:
+    """How many calibration structures a band of this level needs."""
     return 2 * least_groups(level) + 2
 
 
 def _too_few(count: int, level: float) -> DomainError:
     return DomainError(
         f"{count} labelled calibration structures cannot support a {100 * level:g} % band; "
-        f"give at least {_needed(level)}"
+        f"give at least {least_structures(level)}, by a larger share of the split or more data"
     )

@@ -71,7 +71,7 @@ def _laws(unit: Finished) -> Iterator[Criterion]:
 def _spread(unit: Finished) -> Iterator[Criterion]:
     name, scores = next(iter(ordered(unit).items()))
     band = scores.spread_forces
-    advice = "Calibrate on data like that of use."
+    advice = "Calibrate on data like that of use, on twenty structures at least."
     share = None if band is None else band.coverage
     yield Criterion(
         f"coverage of the 90 % force band, {name}", share, low=0.85, high=0.96, use="error bars", advice=advice
