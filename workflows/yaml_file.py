@@ -41,7 +41,7 @@ class Document:
             if place[:end] in self.positions:
                 line, column = self.positions[place[:end]]
                 return f"{self.name}:{line}:{column}"
-        return self.name
+        return self.name if self.positions or not place else f"{self.name}, {'.'.join(map(str, place))}"
 
     def error(self, place: Place, message: str) -> WorkflowError:
         """The one message about what is wrong at `place`."""

@@ -178,6 +178,7 @@ def test_workflows(old, new, message, refused, folder):
         (("predict", "mine.safetensors", "new.extxyz", "--out", "x.nope"), "cannot be written"),
         (("convert", "new.extxyz", "frames.extxyz"), "is there already"),
         (("train", "frames.extxyz", "--save", "no/x.safetensors"), "no folder"),
+        (("train", "frames.extxyz", "--epochs", "0"), "potential.epochs: 0 is out of range"),
         (("run", "ethnol"), 'did you mean "ethanol"'),
         (("list", "modles"), "models"),
     ],

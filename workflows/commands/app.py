@@ -89,7 +89,7 @@ def predict(
 def check(
     calculator: Annotated[str, typer.Argument(help="A checkpoint, or a calculator: module:Class, emt, lj, xtb.")],
     structures: Annotated[Path, typer.Argument(help="Structures to measure the laws on.")],
-    first: Annotated[int, typer.Option(help="How many of them.")] = 3,
+    first: Annotated[int, typer.Option(min=1, help="How many of them.")] = 3,
     drift: Annotated[bool, typer.Option("--drift", help="Also run short NVE dynamics.")] = False,
     trust: Trust = None,
 ) -> None:

@@ -14,6 +14,7 @@ SHORT = {
     "lj": {"use": "ase.calculators.lj:LennardJones"},
     "xtb": {"use": "tblite.ase:TBLite", "method": "GFN2-xTB", "accuracy": 0.01},
 }
+_OUTSIDE = "  outside the training data: check it against a reference"
 _BATCH = 64  # structures predicted at once
 
 
@@ -34,6 +35,8 @@ def evaluate_file(file: Path, structures: Path, energy: str, forces: str, trust:
 def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[str, ...]) -> None:
     """Print, and write where asked for, what a checkpoint says of structures."""
     from surrogates.datasets import read_structures
+    from surrogates.datasets.adapters.ase import total_charge
+    from surrogates.simulation.charges import warn_of_charges
     from surrogates.training import load
 
     if out is not None:
@@ -42,6 +45,7 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
     spread = fitted.spread is not None
     atoms = list(read_structures(structures, energy=None, forces=None).atoms)
     _check_known(fitted, atoms)
+    warn_of_charges(fitted, (total_charge(one) for one in atoms))
     labelled: list[Any] = []
     print(f"{'structure':<24} {'energy eV':>14} {'± eV':>8} {'max force eV/Å':>15} {'± eV/Å':>8}")
     try:
@@ -110,7 +114,9 @@ def _predicted(fitted: Any, atoms: list[Any], spread: bool) -> list[Any]:
     from surrogates.simulation.foreign import placement
 
     device, dtype = placement(fitted)
-    result = fitted.predict(from_ase(atoms, dtype=dtype).to(device).with_edges(fitted.r_max), spread=spread)
+    batch = from_ase(atoms, dtype=dtype).to(device).with_edges(fitted.r_max)
+    result = fitted.predict(batch, spread=spread)
+    outside = [False] * len(atoms) if fitted.domain is None else fitted.domain.foreign(batch).tolist()
     ends = np.cumsum([len(a) for a in atoms])[:-1]
     forces = np.split(result.forces.detach().cpu().double().numpy(), ends)
     widths = np.split(result.forces_std.detach().cpu().double().numpy(), ends) if spread else [None] * len(atoms)
@@ -118,6 +124,7 @@ def _predicted(fitted: Any, atoms: list[Any], spread: bool) -> list[Any]:
         if not (np.isfinite(float(result.energy[k])) and np.isfinite(forces[k]).all()):
             raise DomainError(f"{one.symbols}: energy or forces are not finite; this checkpoint is no good, train anew")
         one.calc = SinglePointCalculator(one, energy=float(result.energy[k]), forces=forces[k])
+        one.info["outside_data"] = outside[k]
         if spread:
             one.info["energy_std"] = float(result.energy_std[k])
             one.arrays["forces_std"] = widths[k]
@@ -133,4 +140,5 @@ def _numbers(atoms: Any) -> str:
     width = atoms.arrays["forces_std"][largest] if "forces_std" in atoms.arrays else None
     energy_std = f"{std:8.3f}" if std is not None else f"{'-':>8}"
     force_std = f"{float(np.linalg.norm(width)):8.3f}" if width is not None else f"{'-':>8}"
-    return f"{atoms.get_potential_energy():14.5f} {energy_std} {force:15.4f} {force_std}"
+    note = _OUTSIDE if atoms.info["outside_data"] else ""
+    return f"{atoms.get_potential_energy():14.5f} {energy_std} {force:15.4f} {force_std}{note}"
