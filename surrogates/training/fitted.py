@@ -25,6 +25,10 @@ from surrogates.training.plan import Plan
 _PACKAGES = ("torch", "e3nn", "ase", "numpy", "vesin")
 
 
+class NoSpread(SurrogatesWarning):
+    """There were too few calibration structures for a spread."""
+
+
 class SeenInTraining(SurrogatesWarning):
     """Data that should be new to the model are among its training data."""
 
@@ -111,7 +115,9 @@ class Fitted:
     def calibrate(self, calibration: Any, train: Any = None) -> Fitted:
         """The same surrogate with a spread calibrated on data that training has not seen.
 
-        `train` is needed after loading from a file only. Raises TrainingError for rows that were trained on.
+        `train` is needed after loading from a file only. Raises TrainingError for rows that were trained on. With too
+        few structures to calibrate on, a `NoSpread` warning says so and the surrogate comes back as it was, since
+        what was trained is worth keeping.
         """
         shared = self.seen(calibration)
         if shared:
@@ -119,6 +125,10 @@ class Fitted:
                 f"{len(shared)} calibration rows ({shared[:5]}...) were trained on, so their errors say nothing; "
                 "calibrate on a part of the data kept apart"
             )
+        if len(calibration) < uncertainty.least_structures():
+            text = f"{len(calibration)} calibration structures are too few for a spread: there is none; give at least"
+            warnings.warn(f"{text} {uncertainty.least_structures()}", NoSpread, stacklevel=2)
+            return self
         data = self.train_data if train is None else train
         return replace(self, spread=uncertainty.calibrate(self.members, data, calibration))
 

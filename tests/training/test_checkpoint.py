@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import FileError, SurrogatesError, TrustError
 from surrogates.training import Plan, SeenInTraining, combine, fit, info, load, tensor_file
+from surrogates.training.fitted import NoSpread
 
 FORMAT_1 = Path(__file__).parent / "format_1.safetensors"
 
@@ -182,3 +183,10 @@ def test_complex_tensors_survive(tmp_path):
     assert torch.equal(tensors["z"], value)
     assert tensors["x"].dtype == torch.float32
     assert metadata == {"kind": "test"}
+
+
+def test_too_few_calibration_structures_lose_no_training(fitted, clusters):
+    with pytest.warns(NoSpread, match="3 calibration structures"):
+        kept = fitted.calibrate(clusters(3, seed=5))
+    assert kept.spread is None
+    assert kept.members == fitted.members

@@ -104,12 +104,11 @@ class Train:
 
     def finish(self, desk: Desk) -> Trained:
         from surrogates.training import combine, load
-        from surrogates.uncertainty import least_structures
 
         folders = [desk.job_folder(f"member-{k}") for k in range(self.members)]
         fitted = combine([load(folder / "member.safetensors", trust=desk.trust) for folder in folders])
         calibration = self._part("calibration")
-        if len(calibration) >= least_structures():  # with fewer there is no spread, and the verdict says so
+        if len(calibration):  # with too few there is no spread, and the verdict says so
             fitted = fitted.calibrate(calibration, self._part("train"))
         fitted.save(desk.folder / "potential.safetensors")
         write_json(desk.folder / "history.json", [dict(row) for row in fitted.history])
