@@ -107,16 +107,17 @@ def spread_scores(arrays: Mapping[str, np.ndarray], *, level: float = LEVEL) -> 
     """Coverage from predicted and reference values.
 
     Wants `sizes` (structures,) and, where known, `energy`, `energy_reference`, `energy_std` (structures,) in eV and
-    `forces`, `forces_reference`, `forces_std` (atoms, 3) in eV/Å.
+    `forces`, `forces_reference`, `forces_std` (atoms, 3) in eV/Å. A reference that is NaN is a missing label
+    and left out; with fewer than three labels there is no coverage (None).
     """
     frame = np.repeat(np.arange(len(arrays["sizes"])), arrays["sizes"])
     forces = energy = None
     if "forces_std" in arrays and "forces_reference" in arrays:
         error = np.linalg.norm(arrays["forces"] - arrays["forces_reference"], axis=1)
-        forces = coverage(error, force_band(arrays["forces_std"], level=level), level=level, group=frame)
+        forces = _labelled(error, force_band(arrays["forces_std"], level=level), level, frame)
     if "energy_std" in arrays and "energy_reference" in arrays:
         error = arrays["energy"] - arrays["energy_reference"]
-        energy = coverage(error, energy_band(arrays["energy_std"], level=level), level=level)
+        energy = _labelled(error, energy_band(arrays["energy_std"], level=level), level, np.arange(len(error)))
     return SpreadScores(forces, energy)
 
 
@@ -133,6 +134,11 @@ def energy_band(energy_std: np.ndarray, *, level: float = LEVEL) -> np.ndarray:
 def radius(level: float, dim: int) -> float:
     """Radius of the ball that holds `level` of a Gaussian of unit standard deviation in `dim` dimensions."""
     return float(np.sqrt(2.0 * gammaincinv(dim / 2.0, level)))
+
+
+def _labelled(error: np.ndarray, band: np.ndarray, level: float, group: np.ndarray) -> Coverage | None:
+    known = ~np.isnan(error)
+    return coverage(error[known], band[known], level=level, group=group[known]) if known.sum() >= 3 else None
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from surrogates.datasets.collate import collate
 from surrogates.evaluation.coverage import spread_scores
 from surrogates.interfaces import Surrogate
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
+from surrogates.tasks.labels import filled
 
 
 def evaluate(surrogate: Surrogate, data: Any, *, spread: bool = False, atoms: int = 600) -> EnergyForcesScores:
@@ -37,5 +38,5 @@ def _batches(data: Any, r_max: float, atoms: int) -> Iterator[LabelledAtoms]:
     for i in range(len(data)):
         chunk.append(data[i])
         if i + 1 == len(data) or sum(len(s.numbers) for s in chunk) >= atoms:
-            yield collate(chunk, r_max=r_max, dtype=torch.float64)
+            yield collate(filled(chunk), r_max=r_max, dtype=torch.float64)
             chunk = []

@@ -70,6 +70,8 @@ def _band(table: Table | None, classes: int, level: float) -> Band | None:
         return None
     signals, kind, error, frame = table
     present = torch.unique(frame, return_inverse=True)[1]
+    if int(present.max()) + 1 < least_structures(level):
+        raise _too_few(int(present.max()) + 1, level)
     learn = learning_part(int(present.max()) + 1)[present]
     scale = fit_error_scale(signals[learn], kind[learn], error[learn], classes=classes, ridge=RIDGE)
     rest = ~learn
@@ -107,10 +109,12 @@ def _energy_table(spread: Spread, calibration: Any) -> Table | None:
 
 
 def _joined(parts: list[Table]) -> Table | None:
+    """One table of the rows whose label is there; None without any."""
     if not parts:
         return None
     signals, kind, error, frame = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
-    return signals, kind, error, frame
+    known = ~error.isnan()
+    return (signals[known], kind[known], error[known], frame[known]) if bool(known.any()) else None
 
 
 def _check(train: Any, calibration: Any, level: float) -> None:

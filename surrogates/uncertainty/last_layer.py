@@ -133,7 +133,9 @@ def _linear_data(task: Any, batch: LabelledAtoms) -> tuple[Tensor, Tensor, Tenso
     none = phi.new_zeros(0)
     energy_error = none if labels.energy is None else (result.energy - labels.energy).double()
     force_error = none if labels.forces is None else (result.forces - labels.forces).double().flatten()
-    return phi[: len(energy_error)], jacobian[: len(force_error)], energy_error, force_error
+    known, seen = ~energy_error.isnan(), ~force_error.isnan()  # a row without a label is no data
+    phi, jacobian = phi[: len(energy_error)], jacobian[: len(force_error)]
+    return phi[known], jacobian[seen], energy_error[known], force_error[seen]
 
 
 def _weight_square(task: Any, phi: Tensor) -> Tensor:

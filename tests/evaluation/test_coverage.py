@@ -38,6 +38,16 @@ def test_a_constant_band_is_no_spread_however_well_it_covers(errors):
     assert not shuffled.informative
 
 
+def test_a_missing_label_is_no_miss():
+    rng = np.random.default_rng(3)
+    arrays = {"sizes": np.ones(6, int), "energy": rng.normal(size=6), "energy_std": np.full(6, 9.0)}
+    arrays["energy_reference"] = np.array([0.0, np.nan, 0.0, np.nan, 0.0, 0.0])
+    found = spread_scores(arrays).energy
+    assert (found.n, found.coverage) == (4, 1.0)
+    arrays["energy_reference"][:4] = np.nan
+    assert spread_scores(arrays).energy is None
+
+
 def test_a_narrow_band_is_caught_by_its_coverage(errors):
     error, width, frame = errors
     assert coverage(error, width / 2, group=frame).coverage < 0.6

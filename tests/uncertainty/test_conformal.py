@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from surrogates.blocks.quantile import least_groups
 from surrogates.evaluation.coverage import spread_scores
+from surrogates.evaluation.metrics import evaluate, with_spread
 from surrogates.physics.errors import DomainError
 from surrogates.tasks.energy import EnergyForces
 from surrogates.uncertainty import Ensemble, calibrate, restore
@@ -108,10 +110,29 @@ def test_data_without_energies_still_calibrates_forces(road):
     assert found.forces_std is not None
 
 
+def test_labels_that_some_rows_lack_are_left_out(road):
+    truth, train, calibration, test = road
+
+    def holes(data):
+        return [
+            replace(s, **{("energy", "forces", "group")[k % 3]: (None, None, "")[k % 3]}) for k, s in enumerate(data)
+        ]
+
+    spread = calibrate(truth, holes(train), holes(calibration))
+    found = with_spread(truth.evaluate(holes(test), predict=partial(spread.predict, spread=True))).spread
+    assert found.forces.n == 1000
+    assert found.energy.n == 200
+    assert 0.84 <= found.forces.coverage <= 0.96
+    assert 0.84 <= found.energy.coverage <= 0.97
+    assert evaluate(truth, holes(test)).force_mae == truth.evaluate(holes(test)).force_mae
+
+
 def test_too_little_data_is_refused(road):
     truth, train, calibration, _ = road
     with pytest.raises(DomainError, match="give at least 20"):
         calibrate(truth, train, calibration[:19])
+    with pytest.raises(DomainError, match="19 labelled"):
+        calibrate(truth, train, calibration[:19] + [replace(s, forces=None) for s in calibration[19:25]])
     with pytest.raises(DomainError, match="training data"):
         calibrate(truth, None, calibration)
 
