@@ -110,7 +110,8 @@ class EnergyForces(nn.Module):
         scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else float(rest.std())
         self.normalise.set(isolated, scale if scale > 1e-9 else 1.0, float(rest.mean()))
         if hasattr(self.model, "set_statistics"):
-            self.model.set_statistics(avg_num_neighbors=mean_neighbors(samples[:1000], self.r_max))  # type: ignore[operator]
+            neighbors = mean_neighbors(samples[:1000], float(self.model.r_max))  # type: ignore[arg-type]
+            self.model.set_statistics(avg_num_neighbors=neighbors)  # type: ignore[operator]
 
     def collate(self, samples: Sequence[Any]) -> LabelledAtoms:
         """A batch with edges in the model's precision; labels stay float64, since total energies are large.

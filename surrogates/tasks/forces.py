@@ -25,7 +25,7 @@ class EnergyForcesResult:
 
     Args:
         energy: eV. forces: eV/Å. energies: eV per atom, summing to `energy`.
-        stress: eV/Å^3, Voigt xx yy zz yz xz xy; None unless asked for.
+        stress: eV/Å^3, Voigt xx yy zz yz xz xy; None unless asked for, NaN of a structure without a cell.
         energy_std, forces_std: calibrated spread, eV and eV/Å; None where the surrogate has none.
     """
 
@@ -92,7 +92,8 @@ def hessian(potential: AtomicEnergies, atoms: AtomsBatch) -> Float[Tensor, "dof 
 def _voigt(virial: Tensor, cell: Tensor) -> Tensor:
     volume = torch.linalg.det(cell).abs()[:, None]
     six = torch.stack([virial[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], dim=1)
-    return six / volume
+    solid = volume > 0  # dividing by the zero volume of a molecule would put NaN into the gradients of the whole batch
+    return torch.where(solid, six / volume.where(solid, 1.0), torch.nan)
 
 
 def _vector_products(forces: Tensor, leaf: Tensor, seeds: Tensor) -> Tensor:

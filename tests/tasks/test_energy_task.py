@@ -6,15 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 
+from surrogates.datasets.adapters.ase import sample_of
 from surrogates.datasets.collate import collate
 from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
+from surrogates.potentials.mace import MACE
 from surrogates.potentials.pair import ZBL, LennardJones, Morse
 from surrogates.tasks.atomic_energies import DegenerateFit, fit_isolated
 from surrogates.tasks.charges import MixedStates
 from surrogates.tasks.energy import EnergyForces, energy_forces, hessian
 from surrogates.tasks.energy_scores import from_arrays
+from surrogates.tasks.labels import mean_neighbors
 
 ALONE = {"Cu": -3.0, "Au": -5.0}
 
@@ -191,6 +195,23 @@ def test_stress_is_learnt_from_strained_crystals(truth):
     loss.backward()
     assert wrong.model.r0.grad.isfinite()
     assert known.evaluate(rows).stress_mae < 1e-12
+
+
+def test_molecules_and_strained_crystals_share_a_batch(samples):
+    fitted = task()
+    crystal = sample_of(bulk("Cu", cubic=True), energy=-1.0, forces=np.zeros((4, 3)), stress=np.full(6, 0.01))
+    loss, _ = fitted.loss(fitted.collate([crystal, *samples]), {"energy": 1.0, "forces": 1.0, "stress": 1.0})
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in fitted.model.parameters())
+    stress = fitted.predict(fitted.collate([crystal, *samples]).atoms, stress=True).stress
+    assert stress[0].isfinite().all()
+    assert stress[1:].isnan().all()
+
+
+def test_neighbours_are_counted_within_the_models_own_cutoff(samples):
+    model = MACE(elements=["Cu", "Au"], r_max=3.0, hidden="2x0e", edge_l_max=0, radial_widths=[4])
+    task(model, baseline=LennardJones(r_max=6.0)).prepare(samples)
+    assert model.avg_num_neighbors.item() == pytest.approx(mean_neighbors(samples, 3.0))
 
 
 def test_a_known_baseline_leaves_nothing_to_learn(truth, samples):
