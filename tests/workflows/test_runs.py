@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,8 @@ def test_errors_are_one_message_with_code_two(words, tmp_path):
 def test_ctrl_c_says_how_to_continue(tmp_path: Path, monkeypatch):
     command = [sys.executable, "-m", "surrogates", "run", "lennard-jones", "--runs", str(tmp_path)]
     monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "cache"))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores Ctrl-C
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     assert process.stdout is not None
     assert "starts" in process.stdout.readline()
     time.sleep(0.3)
