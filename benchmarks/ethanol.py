@@ -105,19 +105,17 @@ def peer(folder: Path, seed: int, seconds: float, python: str) -> dict:
 
 def export(data: Path, frames: Path) -> None:
     """The run's data as extxyz with keys that ASE leaves alone."""
+    from ase import Atoms
     from ase.io import write
 
     from surrogates.datasets import Structures
-    from surrogates.datasets.adapters.ase import to_ase
 
     frames.mkdir(exist_ok=True)
     for name in ("train", "valid", "test", "probe"):
         stored, structures = Structures.open(data / f"{name}.h5"), []
         for k in range(len(stored)):
             sample = stored[k]
-            atoms = to_ase(sample)
-            atoms.calc = None
-            atoms.info["REF_energy"] = sample.energy
+            atoms = Atoms(sample.numbers, sample.positions, info={"REF_energy": sample.energy})
             atoms.arrays["REF_forces"] = sample.forces
             structures.append(atoms)
         write(frames / f"{name}.xyz", structures, format="extxyz")
