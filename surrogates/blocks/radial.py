@@ -3,8 +3,8 @@
 Bases are finite for every r > 0; cutoffs are exactly zero, with zero derivatives, from r_max on. Edges may be longer
 than r_max (a Verlet skin), so a basis is always used times a cutoff.
 
-Papers: bessel and polynomial_cutoff: Directional Message Passing for Molecular Graphs (arXiv:2003.03123), eq. 7 and 8;
-exp_normal: PhysNet (arXiv:1902.08408), eq. 7; cosine_cutoff: Behler, J. Chem. Phys. 134, 074106 (2011), eq. 4.
+Papers: Directional Message Passing for Molecular Graphs (arXiv:2003.03123), eq. 7 and 8, `bessel`, `polynomial_cutoff`;
+PhysNet (arXiv:1902.08408), eq. 7, `exp_normal`; `cosine_cutoff`: Behler, J. Chem. Phys. 134, 074106 (2011), eq. 4.
 """
 
 from __future__ import annotations

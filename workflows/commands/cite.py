@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from surrogates.physics.errors import FileError
@@ -31,7 +32,7 @@ _PROGRAMS = {
     ),
 }
 _TITLE = re.compile(
-    r"(?:Papers?:\s*)?(?P<title>\w.{9,}?)\s*\(?(?:arXiv:\s?(?P<arxiv>[\w./-]*\d)|(?:doi:\s?)?(?P<doi>10\.\d{4,}/[^\s),;]+))"
+    r"(?:Papers?:\s*)?(?!Papers?:)(?P<title>\w.{9,}?)\s*\(?(?:arXiv:\s?(?P<arxiv>[\w./-]*\d)|(?:doi:\s?)?(?P<doi>10\.\d{4,}/[^\s),;]+))"
 )
 
 
@@ -42,12 +43,20 @@ def print_citations(run_directory: Path) -> None:
         raise FileError(f"{run_directory} has no finished step; give a run directory such as runs/ethanol")
     modules = {name for identity in used for name in identity["sources"]}
     programs = {name for identity in used for name in identity["versions"]}
-    for module, line in papers():
-        if module in modules and (entry := bibtex(module, line)):
-            print(entry)
+    for entry in _once(bibtex(module, line) for module, line in papers() if module in modules):
+        print(entry)
     for name, (_, entry) in _PROGRAMS.items():
         if name in programs:
             print(entry)
+
+
+def _once(entries: Iterable[str | None]) -> list[str]:
+    """Entries without repetition: several modules may name one paper, then the longest title wins."""
+    best: dict[str, str] = {}
+    for entry in filter(None, entries):
+        number = entry.splitlines()[2]
+        best[number] = max(best.get(number, ""), entry, key=lambda text: len(text.splitlines()[1]) if text else 0)
+    return list(best.values())
 
 
 def bibtex(module: str, line: str) -> str | None:
