@@ -1,6 +1,10 @@
 """Batched loops over a surrogate: relaxation, molecular dynamics, vibrations."""
 
 from surrogates.simulation.dynamics import dynamics
+from surrogates.simulation.elastic import elastic_constants
+from surrogates.simulation.elastic_constants import ElasticConstants
+from surrogates.simulation.elastic_hessian import SecondDerivatives
+from surrogates.simulation.elastic_stress import StressStrain
 from surrogates.simulation.ensembles import NVE, Langevin
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.simulation.modes import Modes
@@ -15,12 +19,16 @@ __all__ = [
     "LBFGS",
     "NVE",
     "AseSurrogate",
+    "ElasticConstants",
     "Langevin",
     "Modes",
     "Relaxed",
+    "SecondDerivatives",
+    "StressStrain",
     "Trajectory",
     "as_surrogate",
     "dynamics",
+    "elastic_constants",
     "relax",
     "vibrations",
 ]
