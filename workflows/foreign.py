@@ -1,6 +1,6 @@
 """Foreign calculators named in a workflow file, checked by the written list without importing the data floor.
 
-The list and its checker use the standard library only, but their packages import torch. Both files are therefore
+The list and its checker use the standard library only, but their packages import torch. These files are therefore
 loaded alone, under their own names, so that a later import of the whole floor finds the same modules.
 """
 
@@ -17,6 +17,7 @@ from surrogates.workflows.yaml_file import Document, Place
 
 _ALLOWED = "surrogates.datasets.generators.allowed"
 _REFERENCES = "surrogates.datasets.generators.references"
+_SITE = "surrogates.datasets.generators.espresso_site"
 
 
 def check_foreign(
@@ -39,7 +40,20 @@ def reference_schema() -> dict[str, Any]:
 def references() -> ModuleType:
     """The module that checks and makes references, without its parents."""
     _alone(_ALLOWED)
+    _alone(_SITE)
     return _alone(_REFERENCES)
+
+
+def require_references(arguments: Any) -> None:
+    """MissingExtra or FileError where plain data names a calculator of the list that this machine lacks."""
+    if isinstance(arguments, dict):
+        if arguments.get("use") in references().ALLOWED:
+            references().parse_reference(arguments).require()
+        for value in arguments.values():
+            require_references(value)
+    elif isinstance(arguments, list):
+        for value in arguments:
+            require_references(value)
 
 
 def _alone(name: str) -> ModuleType:

@@ -10,6 +10,7 @@ from typing import Any
 from surrogates.physics.errors import SurrogatesError
 from surrogates.workflows.engine import LocalExecutor, Task
 from surrogates.workflows.files import locked, write_text
+from surrogates.workflows.foreign import require_references
 from surrogates.workflows.identity import versions
 from surrogates.workflows.prepare import prepared
 from surrogates.workflows.progress import Bars, Lines, watcher
@@ -44,7 +45,9 @@ def run(
 
 
 def run_workflow(workflow: Workflow, runs: Path, *, show: bool = True) -> Run:
-    """Run what was checked, in `runs/NAME`."""
+    """Run what was checked, in `runs/NAME`; an error before anything runs where a reference is not installed."""
+    for plan in workflow.steps.values():
+        require_references(plan.arguments)
     folder = runs.resolve() / workflow.name
     with locked(folder):
         return _run(workflow, folder, show)

@@ -17,8 +17,10 @@ class Argument:
     """One argument: its JSON type, the values it may take, its unit and what it means.
 
     Args:
-        kind: "number", "integer", "boolean" or "string"; a string always comes with `choices`.
-        default: the value that stands where the file says nothing; it is passed on explicitly.
+        kind: "number", "integer", "boolean" or "string" (always with `choices`); "grid": three whole numbers; "files":
+            a plain file name for each element.
+        default: the value that stands where the file says nothing; it is passed on explicitly. None: it must be given,
+            unless it is `optional`.
         low, high: bounds of a number; `low` itself is excluded when `open_low`.
     """
 
@@ -35,7 +37,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class Allowed:
-    """A calculator class: which package and extra bring it, what it takes, whether it knows charge and spin."""
+    """A calculator class: which package and extra bring it, what it takes, whether it knows charge and spin.
+
+    Args:
+        fixed: arguments that no file may change. one_of: of these arguments exactly one is given.
+        made_by: the class of ours that stands in for it. site: the module that knows the program on this machine, with
+            `require(arguments)` and `identity(arguments)`.
+        gamma_only: it samples no k-points, so that a periodic cell must be large.
+    """
 
     package: str
     meaning: str
@@ -43,6 +52,10 @@ class Allowed:
     extra: str | None = None
     electronic: bool = False
     fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    one_of: tuple[str, ...] = ()
+    made_by: str | None = None
+    site: str | None = None
+    gamma_only: bool = False
 
 
 def _positive(default: float | None, meaning: str, unit: str = "") -> Argument:
@@ -65,6 +78,7 @@ _TBLITE = Allowed(
     extra="xtb",
     electronic=True,
     fixed={"verbosity": 0},
+    gamma_only=True,
     meaning="extended tight binding: GFN2-xTB, GFN1-xTB, IPEA1-xTB",
     arguments={
         "method": Argument("string", "GFN2-xTB", "Hamiltonian", choices=("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")),
@@ -108,10 +122,47 @@ _PYSCF = Allowed(
     },
 )
 
+_ESPRESSO = Allowed(
+    package="ase",
+    made_by="surrogates.datasets.generators.espresso_reference:Espresso",
+    site="surrogates.datasets.generators.espresso_site",
+    meaning="Quantum ESPRESSO: plane-wave DFT of crystals without spin; program and pseudopotentials are the site's",
+    one_of=("kpoints", "kpoint_length"),
+    arguments={
+        "pseudopotentials": Argument("files", None, "UPF file of each element, in the site's folder"),
+        "ecutwfc": Argument("number", None, "cutoff of the wave functions", "Ry", low=5.0, high=500.0),
+        "ecutrho": Argument(
+            *("number", None, "cutoff of the density; 4 ecutwfc where not given", "Ry"),
+            low=20.0,
+            high=5000.0,
+            optional=True,
+        ),
+        "kpoints": Argument("grid", None, "Monkhorst-Pack grid, for cells of one kind", optional=True),
+        "kpoint_length": Argument(
+            *("number", None, "max(1, floor(length |b| + 1/2)) k-points along each reciprocal vector b", "Å"),
+            *((), 0.0, 1000.0),
+            open_low=True,
+            optional=True,
+        ),
+        "koffset": Argument("boolean", False, "shift the grid by half a step"),
+        "smearing": Argument(
+            "string",
+            "none",
+            "of the occupations; none for insulators",
+            choices=("none", "gaussian", "methfessel-paxton", "marzari-vanderbilt", "fermi-dirac"),
+        ),
+        "degauss": _positive(0.02, "width of the smearing", "Ry"),
+        "conv_thr": _positive(1e-9, "self-consistency, in energy", "Ry"),
+        "max_iterations": _count(100, "self-consistent iterations before it counts as failed", 10_000),
+        "mixing_beta": Argument("number", 0.7, "share of the new density", low=0.0, high=1.0, open_low=True),
+    },
+)
+
 ALLOWED: Mapping[str, Allowed] = MappingProxyType(
     {
         "tblite.ase:TBLite": _TBLITE,
         "surrogates.datasets.generators.pyscf_reference:PySCF": _PYSCF,
+        "ase.calculators.espresso:Espresso": _ESPRESSO,
         "ase.calculators.emt:EMT": Allowed(
             package="ase",
             meaning="effective medium theory of Al, Cu, Ag, Au, Ni, Pd, Pt and their alloys",
@@ -143,4 +194,7 @@ ALLOWED: Mapping[str, Allowed] = MappingProxyType(
 )
 
 # What starts programs or writes files; refused even for a class that the person trusts.
-REFUSED = ("command", "directory", "label", "txt", "atoms", "restart", "profile", "logfile", "trajectory", "parallel")
+REFUSED = (
+    *("command", "directory", "label", "txt", "atoms", "restart", "profile", "logfile", "trajectory", "parallel"),
+    *("pseudo_dir", "input_data"),
+)

@@ -10,7 +10,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,6 +20,32 @@ from surrogates.physics.errors import DomainError, MissingExtra, TrustError
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _KINDS: dict[str, Any] = {"number": (int, float), "integer": int, "boolean": bool, "string": str}
+
+
+_PLAIN: dict[str, Callable[[Any], Any]] = {"grid": list, "files": dict}
+_SYMBOL, _FILE = re.compile(r"[A-Z][a-z]?"), re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def _is_grid(value: Any) -> bool:
+    whole = isinstance(value, list | tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
+    return whole and len(value) == 3 and all(1 <= n <= 100 for n in value)
+
+
+def _is_files(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(k, str) and _SYMBOL.fullmatch(k) is not None for k in value)
+        and all(isinstance(v, str) and _FILE.fullmatch(v) is not None for v in value.values())
+    )
+
+
+_WORDS = {
+    "boolean": "true or false",
+    "grid": "three whole numbers from 1 to 100, such as [4, 4, 4]",
+    "files": "a file name without folder for each element, such as {Si: Si.pz-vbc.UPF}",
+}
+_STRUCTURED: dict[str, Callable[[Any], bool]] = {"grid": _is_grid, "files": _is_files}
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,18 @@ class Reference:
             version = metadata.version(package)
         except metadata.PackageNotFoundError:
             version = "unknown"
-        return json.dumps({**self.spec, "version": f"{package} {version}"}, sort_keys=True)
+        return json.dumps({**self.spec, "version": f"{package} {version}", **self._of_site("identity")}, sort_keys=True)
+
+    def require(self) -> None:
+        """MissingExtra or FileError, with what to install, where this machine lacks it; imports no package."""
+        from importlib.util import find_spec
+
+        if self.trusted:
+            return
+        entry = self._entry()
+        if entry.extra is not None and find_spec(entry.package) is None:
+            raise MissingExtra(entry.package, entry.extra)
+        self._of_site("require")
 
     def electrons(self, charge: float | int | None, multiplicity: int | None) -> dict[str, int]:
         """The charge and multiplicity to calculate with; DomainError where structure and specification contradict."""
@@ -93,8 +130,14 @@ class Reference:
     def _entry(self) -> Allowed:
         return ALLOWED[self.use]
 
+    def _of_site(self, question: str) -> dict[str, Any]:
+        """What the site's module answers; {} for a reference that needs no program."""
+        site = None if self.trusted else self._entry().site
+        return {} if site is None else getattr(import_module(site), question)(self.arguments) or {}
+
     def _load(self) -> Any:
-        module, _, name = self.use.partition(":")
+        stand_in = None if self.trusted else self._entry().made_by
+        module, _, name = (stand_in or self.use).partition(":")
         try:
             return getattr(import_module(module), name)
         except ImportError as error:
@@ -165,19 +208,32 @@ def _checked(use: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise TrustError(
                 f"reference {use} has no argument {name!r}; it takes {', '.join(accepted)}{_nearest(name, accepted)}"
             )
-    return {name: _value(use, name, argument, given) for name, argument in accepted.items()}
+    values = {name: _value(use, name, argument, given) for name, argument in accepted.items()}
+    choices = ALLOWED[use].one_of
+    told = [name for name in choices if values[name] is not None]
+    if choices and len(told) != 1:
+        raise DomainError(f"reference {use} was given {' and '.join(told) or 'none'} of {', '.join(choices)}; give one")
+    return values
 
 
 def _value(use: str, name: str, argument: Argument, given: Mapping[str, Any]) -> Any:
     value = given.get(name, argument.default)
     if value is None and argument.optional:
         return None
+    if name not in given and value is None:
+        raise DomainError(f"reference {use} lacks {name!r}, {argument.meaning}; it takes {_domain(argument)}")
     if not _fits(argument, value):
         raise DomainError(f"reference {use}: {name!r} was given as {value!r}; it takes {_domain(argument)}")
-    return float(value) if argument.kind == "number" else value
+    return float(value) if argument.kind == "number" else _PLAIN.get(argument.kind, _same)(value)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _fits(argument: Argument, value: Any) -> bool:
+    if argument.kind in _STRUCTURED:
+        return _STRUCTURED[argument.kind](value)
     if not isinstance(value, _KINDS[argument.kind]):
         return False
     if isinstance(value, bool) != (argument.kind == "boolean"):
@@ -194,8 +250,8 @@ def _domain(argument: Argument) -> str:
     """In words: what an argument accepts."""
     if argument.choices:
         return "one of " + ", ".join(map(str, argument.choices))
-    if argument.kind == "boolean":
-        return "true or false"
+    if argument.kind in _WORDS:
+        return _WORDS[argument.kind]
     words = ["a whole number" if argument.kind == "integer" else "a number"]
     if argument.low is not None:
         words.append(f"{'above' if argument.open_low else 'from'} {argument.low:g}")
@@ -210,15 +266,21 @@ def _object_schema(use: str, entry: Allowed) -> dict[str, Any]:
         "type": "object",
         "description": entry.meaning,
         "properties": {"use": {"const": use}, **properties},
-        "required": ["use"],
+        "required": ["use", *(k for k, a in entry.arguments.items() if a.default is None and not a.optional)],
         "additionalProperties": False,
     }
 
 
 def _property_schema(argument: Argument) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": [argument.kind, "null"] if argument.optional else argument.kind}
+    kind = {"grid": "array", "files": "object"}.get(argument.kind, argument.kind)
+    schema: dict[str, Any] = {"type": [kind, "null"] if argument.optional else kind}
+    if argument.kind == "grid":
+        schema |= {"items": {"type": "integer", "minimum": 1, "maximum": 100}, "minItems": 3, "maxItems": 3}
+    if argument.kind == "files":
+        schema |= {"additionalProperties": {"type": "string", "pattern": f"^{_FILE.pattern}$"}}
     schema["description"] = argument.meaning + (f" ({argument.unit})" if argument.unit else "")
-    schema["default"] = argument.default
+    if argument.default is not None or argument.optional:
+        schema["default"] = argument.default
     if argument.choices:
         schema["enum"] = list(argument.choices)
     if argument.low is not None:
