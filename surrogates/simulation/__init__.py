@@ -6,6 +6,7 @@ from surrogates.simulation.elastic_constants import ElasticConstants
 from surrogates.simulation.elastic_hessian import SecondDerivatives
 from surrogates.simulation.elastic_stress import StressStrain
 from surrogates.simulation.ensembles import NVE, Langevin
+from surrogates.simulation.equation_of_state import EquationOfState, equation_of_state
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.simulation.modes import Modes
 from surrogates.simulation.optimizers import FIRE, LBFGS
@@ -20,6 +21,7 @@ __all__ = [
     "NVE",
     "AseSurrogate",
     "ElasticConstants",
+    "EquationOfState",
     "Langevin",
     "Modes",
     "Relaxed",
@@ -29,6 +31,7 @@ __all__ = [
     "as_surrogate",
     "dynamics",
     "elastic_constants",
+    "equation_of_state",
     "relax",
     "vibrations",
 ]

@@ -81,8 +81,8 @@ def relaxed_ions(structures: Sequence[ase.Atoms], surrogate: Surrogate, fmax: fl
     if not found.converged.all():
         warnings.warn(
             f"{structures[0].symbols}: ions of {int((~found.converged).sum())} of {len(found)} cells are not at rest "
-            f"after {_STEPS} steps, the largest force is {found.fmax.max():.2g} eV/Å (asked: {fmax:g}); raise `fmax` to "
-            "what the calculator can reach, or relax the structure first",
+            f"after {_STEPS} steps, the largest force is {found.fmax.max():.2g} eV/Å (asked: {fmax:g}); raise `fmax` "
+            "to what the calculator can reach, or relax the structure first",
             NotRelaxedWarning,
             stacklevel=4,
         )

@@ -1,7 +1,7 @@
 """Second derivatives of one structure's energy by strain and by some of its coordinates, by differentiation.
 
-Strain is Lagrangian, eta = (F^T F - 1)/2 with symmetric F = 1 + eta - eta²/2 + ..., in Voigt order xx yy zz yz xz xy with
-engineering shears; atoms and cell move with F. Displacements are those of the undeformed crystal.
+Strain is Lagrangian, eta = (F^T F - 1)/2 with symmetric F = 1 + eta - eta²/2 + ..., in Voigt order xx yy zz yz xz xy
+with engineering shears; atoms and cell move with F. Displacements are those of the undeformed crystal.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def test_derivatives_of_a_network_under_stress():
     task = EnergyForces(model).double()
     atoms = bulk("Cu", a=3.5, cubic=True)
     atoms.rattle(0.05, seed=0)
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + [[0.02, 0.03, 0], [0, -0.01, 0.02], [0, 0, 0]]), scale_atoms=True)
+    atoms.set_cell(atoms.cell.array @ np.array([[1.02, 0.03, 0], [0, 0.99, 0.02], [0, 0, 1]]), scale_atoms=True)
     task.normalise.scale.fill_(30.0)
     settings = {"ions": "clamped", "max_stress": 1e3}
     exact = elastic_constants(atoms, task, method="hessian", **settings)
@@ -189,5 +189,5 @@ def test_bad_input(copper, smooth):
     with pytest.raises(DomainError, match="cannot be differentiated"):
         elastic_constants(at_rest(bulk("Cu"), EMT()), EMT(), method=SecondDerivatives(by="autograd"))
     for wrong in ({"strain": 0.5}, {"points": 3}, {"degree": 3}, {"points": 2}):
-        with pytest.raises(DomainError, match="give|degree"):
+        with pytest.raises(DomainError, match=r"give|degree"):
             StressStrain(**wrong)
