@@ -10,6 +10,7 @@ KB = float(_ase.kB)  # eV/K
 GPA = float(_ase.GPa)  # eV/Å^3
 HARTREE = float(_ase.Hartree)  # eV
 BOHR = float(_ase.Bohr)  # Å
+COULOMB = HARTREE * BOHR  # e^2 / (4 pi epsilon_0), eV Å
 KCAL_PER_MOL = float(_ase.kcal / _ase.mol)  # eV
 KJ_PER_MOL = float(_ase.kJ / _ase.mol)  # eV
 DEBYE = float(_ase.Debye)  # e Å

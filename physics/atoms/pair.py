@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from surrogates.physics.units import BOHR, HARTREE
+from surrogates.physics.units import BOHR, COULOMB
 
-COULOMB = HARTREE * BOHR  # e^2 / (4 pi epsilon_0) in eV Å
 SCREENING_LENGTH = (9 * math.pi**2 / 128) ** (1 / 3) * BOHR  # 0.8853 Bohr, the Thomas-Fermi length, in Å
 SCREENING_POWER = 0.23
 SCREENING = ((0.18175, 3.19980), (0.50986, 0.94229), (0.28022, 0.40290), (0.02817, 0.20162))
