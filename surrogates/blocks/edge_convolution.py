@@ -12,9 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from surrogates.blocks.low_rank import LowRank
 from surrogates.equivariance.couplings import wigner_3j
-from surrogates.equivariance.irreps import ChannelIrreps, Irrep, rows_of
+from surrogates.equivariance.irreps import ChannelIrreps, Irrep
 from surrogates.kernels.constant import Constant
+from surrogates.kernels.edge_code import EdgeCode, PathCode
+from surrogates.kernels.edge_sum import by_receiver, edge_sum
+from surrogates.kernels.native import usable
 
 Path = tuple[int, int]  # block of the features, degree of the harmonics
 
@@ -22,8 +26,7 @@ Path = tuple[int, int]  # block of the features, degree of the harmonics
 class EdgeConvolution(nn.Module):
     """A_i = W sum_j w_ij (Y(r_ij) x h_j), one weight per edge, path and channel.
 
-    Every path (l1 of h, l2 of Y -> l3) has the factor sqrt(2 l3 + 1), so that components keep unit variance. All paths
-    of one edge are one small matrix product: the couplings times Y(r_ij), applied to h_j.
+    Every path (l1 of h, l2 of Y -> l3) has the factor sqrt(2 l3 + 1), so that components keep unit variance.
 
     Args:
         inputs: irreps of the features h.
@@ -32,9 +35,9 @@ class EdgeConvolution(nn.Module):
         channels_out: channels of A, as many as h has unless given.
         vector_parity: of the harmonics of degree 1: -1; or 1 where reflections do not count and all irreps are even.
         rounded: couplings of three degrees above zero are rounded to float32, as in networks that were born in it.
+        product: what multiplies features and harmonics, one of surrogates.equivariance.products; None is the sparse
+            Clebsch-Gordan product with its sum over neighbours in one kernel.
     """
-
-    path: Tensor
 
     def __init__(
         self,
@@ -44,46 +47,80 @@ class EdgeConvolution(nn.Module):
         channels_out: int | None = None,
         vector_parity: int = -1,
         rounded: bool = False,
+        product: nn.Module | None = None,
     ) -> None:
         super().__init__()
         harmonics = tuple((l, vector_parity**l) for l in range(l_max + 1))
         paths = {irrep: edge_paths(inputs, harmonics, irrep) for irrep in outputs}
-        self.outputs = tuple(irrep for irrep in outputs if paths[irrep])
-        self.channels, self.dim_in = inputs.channels, inputs.dim
-        self.channels_out = channels_out or inputs.channels
-        counts = [len(paths[irrep]) for irrep in self.outputs]
-        self.n_weights = sum(counts) * inputs.channels
-        tables = [_couplings(inputs, l_max, irrep, paths[irrep], rounded) for irrep in self.outputs]
-        path, component = rows_of(self.outputs, counts)
-        self.couplings = Constant(torch.from_numpy(np.concatenate(tables, axis=1)).flatten(1))
-        self.collect = Constant(torch.nn.functional.one_hot(component).T)
-        self.scale = Constant(
-            torch.tensor([(n * inputs.channels) ** -0.5 for n in counts for _ in range(n)], dtype=torch.float64)
+        blocks = [(irrep, len(paths[irrep])) for irrep in outputs if paths[irrep]]
+        if product is not None:
+            blocks = list(product.outputs)  # type: ignore[arg-type]
+        self.product = product
+        self.outputs = tuple(irrep for irrep, _ in blocks)
+        self.channels, self.channels_out = inputs.channels, channels_out or inputs.channels
+        self.counts = [n for _, n in blocks]
+        self.n_weights = sum(self.counts) * self.channels if product is None else int(product.n_weights)  # type: ignore[arg-type]
+        if product is None:
+            self.code, values = _code(inputs, {irrep: paths[irrep] for irrep in self.outputs}, l_max, rounded)
+            self.couplings = Constant(torch.tensor(values, dtype=torch.float64))
+            self.table = Constant(_table(self.code, values))
+        self.mix = nn.ParameterList(
+            nn.Parameter(torch.randn(n * self.channels, self.channels_out)) for n in self.counts
         )
-        self.register_buffer("path", path, persistent=False)
-        self.mix = nn.ParameterList(nn.Parameter(torch.randn(n * inputs.channels, self.channels_out)) for n in counts)
 
     def forward(
         self,
         h: Float[Tensor, "components atoms channels"],
         harmonics: Float[Tensor, "edges harmonics"],
-        weights: Float[Tensor, "edges weights"],
+        weights: Float[Tensor, "edges weights"] | LowRank,
         edges: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "components_out atoms channels_out"]:
-        receiver, sender = edges
-        n_edges, n_atoms, c = len(sender), h.shape[1], self.channels
-        neighbours = h.transpose(0, 1).flatten(1).index_select(0, sender).view(n_edges, self.dim_in, c)
-        coupling = (harmonics @ self.couplings.like(harmonics)).view(n_edges, len(self.path), self.dim_in)
-        factors = weights.view(n_edges, self.n_weights // c, c).index_select(1, self.path)
-        messages = (torch.bmm(coupling, neighbours) * factors).flatten(1)
-        summed = messages.new_zeros(n_atoms, messages.shape[1]).index_add(0, receiver, messages)
-        mixed = torch.bmm(summed.view(n_atoms, len(self.path), c).transpose(0, 1), self._mix())
-        return (self.collect.like(h) @ mixed.flatten(1)).view(-1, n_atoms, self.channels_out)
+        n = h.shape[1]
+        sums = self._native if self.product is None and usable(h, harmonics) else self._eager
+        mixed = [
+            block.flatten(0, 1) @ (mix * len(mix) ** -0.5)
+            for block, mix in zip(sums(h, harmonics, weights, edges), self.mix, strict=True)
+        ]
+        return torch.cat(mixed).view(-1, n, self.channels_out)
 
-    def _mix(self) -> Tensor:
-        """The matrix that mixes channels in each row (component, path) before paths are added, (rows, c, c_out)."""
-        weight = torch.cat(list(self.mix)).view(-1, self.channels, self.channels_out)
-        return (weight * self.scale.like(weight)[:, None, None]).index_select(0, self.path)
+    def _native(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
+        """Blocks (components, atoms, paths * channels) of the sum, by the fused kernel."""
+        neighbors, order = by_receiver(edges, h.shape[1])
+        left, right = (weights.left, weights.right) if isinstance(weights, LowRank) else (weights, None)
+        if order is not None:
+            harmonics, left = harmonics.index_select(0, order), left.index_select(0, order)
+        flat = edge_sum(h, harmonics, left, right, neighbors, self.code, self.couplings)
+        shapes = [
+            (2 * l + 1, h.shape[1], n * self.channels) for (l, _), n in zip(self.outputs, self.counts, strict=True)
+        ]
+        parts = flat.split([math.prod(shape) for shape in shapes])
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _eager(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
+        """The same, message by message."""
+        receiver, sender = edges
+        w = weights.full() if isinstance(weights, LowRank) else weights
+        neighbours = h.index_select(1, sender).transpose(0, 1)
+        if self.product is None:
+            coupling = torch.einsum("es,srk->erk", harmonics, self.table.like(harmonics))
+            factors = w.unflatten(1, (-1, self.channels)).index_select(1, self._path(h.device))
+            messages = torch.bmm(coupling, neighbours) * factors
+        else:
+            messages = self.product(neighbours, harmonics, w)
+        summed = messages.new_zeros(h.shape[1], *messages.shape[1:]).index_add(0, receiver, messages)
+        sizes = [(2 * l + 1) * n for (l, _), n in zip(self.outputs, self.counts, strict=True)]
+        blocks = []
+        for part, (l, _), n in zip(summed.split(sizes, dim=1), self.outputs, self.counts, strict=True):
+            blocks.append(part.unflatten(1, (2 * l + 1, n)).transpose(0, 1).flatten(2))
+        return blocks
+
+    def _path(self, device: torch.device) -> Tensor:
+        """The path of each row (block, component, path)."""
+        rows, first = [], 0
+        for (l, _), n in zip(self.outputs, self.counts, strict=True):
+            rows += list(range(first, first + n)) * (2 * l + 1)
+            first += n
+        return torch.tensor(rows, device=device)
 
 
 def edge_paths(inputs: ChannelIrreps, harmonics: tuple[Irrep, ...], output: Irrep) -> list[Path]:
@@ -97,15 +134,39 @@ def edge_paths(inputs: ChannelIrreps, harmonics: tuple[Irrep, ...], output: Irre
     ]
 
 
-def _couplings(inputs: ChannelIrreps, l_max: int, output: Irrep, paths: list[Path], rounded: bool) -> np.ndarray:
-    """(harmonics, (2 l3 + 1) * paths, components of h), rows ordered by component, then path."""
-    table = np.zeros(((l_max + 1) ** 2, 2 * output[0] + 1, len(paths), inputs.dim))
-    ends = np.cumsum(inputs.sizes)
-    for n, (k, l2) in enumerate(paths):
-        l1 = inputs.irreps[k][0]
-        coupling = wigner_3j(l1, l2, output[0])
-        if rounded and min(l1, l2, output[0]) > 0:
-            coupling = coupling.astype(np.float32).astype(np.float64)
-        coupling = coupling * math.sqrt(2 * output[0] + 1)
-        table[l2**2 : (l2 + 1) ** 2, :, n, ends[k] - 2 * l1 - 1 : ends[k]] = coupling.transpose(1, 2, 0)
-    return table.reshape(len(table), -1, inputs.dim)
+def _code(
+    inputs: ChannelIrreps, paths: dict[Irrep, list[Path]], l_max: int, rounded: bool
+) -> tuple[EdgeCode, list[float]]:
+    """The structure of all couplings, and their values, which `PathCode.entries` index."""
+    values: list[float] = []
+    coded = []
+    firsts = np.cumsum([0, *inputs.sizes])
+    for block, (irrep, own) in enumerate(paths.items()):
+        for place, (k, l2) in enumerate(own):
+            l1, l3 = inputs.irreps[k][0], irrep[0]
+            coupling = wigner_3j(l1, l2, l3)
+            if rounded and min(l1, l2, l3) > 0:
+                coupling = coupling.astype(np.float32).astype(np.float64)
+            coupling = coupling * math.sqrt(2 * l3 + 1)
+            entries = []
+            for row in range(2 * l3 + 1):
+                for i in range(2 * l1 + 1):
+                    found = np.nonzero(np.abs(coupling[i, :, row]) > 1e-12)[0]
+                    terms = tuple((l2 * l2 + int(s), len(values) + n) for n, s in enumerate(found))
+                    values += coupling[i, found, row].tolist()
+                    if terms:
+                        entries.append((row, i, terms))
+            coded.append(PathCode(int(firsts[k]), 2 * l1 + 1, block, place, 2 * l3 + 1, tuple(entries)))
+    counts = tuple(len(own) for own in paths.values())
+    return EdgeCode(tuple(coded), inputs.dim, (l_max + 1) ** 2, counts), values
+
+
+def _table(code: EdgeCode, values: list[float]) -> Tensor:
+    """The couplings as (harmonics, rows by block, component and path, components of h)."""
+    table = torch.zeros(code.n_harmonics, code.offsets[-1], code.n_in, dtype=torch.float64)
+    for path in code.paths:
+        for row, i, terms in path.entries:
+            at = code.offsets[path.block] + row * code.counts[path.block] + path.place
+            for harmonic, index in terms:
+                table[harmonic, at, path.first + i] = values[index]
+    return table

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from surrogates.blocks.low_rank import LowRank
+
 SILU_GAIN = 1.6791767923989418  # 1 / sqrt(E[silu(x)^2]) for a standard normal x
 
 
@@ -36,9 +38,13 @@ class UnitMLP(nn.Module):
         self.weights = nn.ParameterList(nn.Parameter(torch.randn(n_in, n_out)) for n_in, n_out in pairs)
 
     def forward(self, x: Float[Tensor, "rows n_in"]) -> Float[Tensor, "rows n_out"]:
+        return self.factored(x).full()
+
+    def factored(self, x: Float[Tensor, "rows n_in"]) -> LowRank:
+        """The result before its last matrix product, the largest one, is carried out."""
         gain = 1.0
-        for k, weight in enumerate(self.weights):
-            x = x if k == 0 else nn.functional.silu(x)
-            x = x @ (weight * (gain / math.sqrt(weight.shape[0])))
+        *inner, last = self.weights
+        for weight in inner:
+            x = nn.functional.silu(x @ (weight * (gain / math.sqrt(weight.shape[0]))))
             gain = SILU_GAIN
-        return x
+        return LowRank(x, last * (gain / math.sqrt(last.shape[0])))

@@ -155,7 +155,7 @@ class MACELayer(nn.Module):
         element: Int[Tensor, "atoms"],
         divisor: Float[Tensor, "*atoms_1"],
     ) -> Float[Tensor, "components_out atoms channels"]:
-        a = self.convolution(self.up(h), harmonics, self.radial(radial), edges) / divisor
+        a = self.convolution(self.up(h), harmonics, self.radial.factored(radial), edges) / divisor
         out = self.linear(self.product(a, element))
         kept = self.skip(h[: self.n_shared], element)
         return out + nn.functional.pad(kept, (0, 0, 0, 0, 0, len(out) - len(kept)))

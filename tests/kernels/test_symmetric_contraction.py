@@ -1,50 +1,103 @@
-"""Contraction against the brute-force sum over all components, and its derivatives."""
+"""Contraction against the brute-force sum over all components, its derivatives, and native code against its twin."""
+
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
 from surrogates.equivariance.couplings import symmetric_couplings
-from surrogates.equivariance.irreps import natural_irreps
-from surrogates.kernels.symmetric_contraction import SymmetricPolynomials
+from surrogates.equivariance.irreps import Irrep, natural_irreps
+from surrogates.kernels.native import usable
+from surrogates.kernels.symmetric_contraction import Polynomials, symmetric_contraction, values
+
+needs_compiler = pytest.mark.skipif(not usable(torch.zeros(1)), reason="no C compiler here")
 
 
-def tables(l_max: int, output: tuple[int, int], correlation: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """All couplings of one output and degree by degree as rows; those of another degree are rows of zeros."""
-    found = [symmetric_couplings(natural_irreps(l_max), output, n) for n in range(1, correlation + 1)]
-    counts = [len(c.coefficients) * (2 * output[0] + 1) for c in found]
-    placed = []
-    for n, coupling in enumerate(found):
-        rows = np.zeros((sum(counts), len(coupling.monomials)))
-        rows[sum(counts[:n]) : sum(counts[: n + 1])] = coupling.coefficients.reshape(counts[n], -1)
-        placed.append((coupling.monomials, rows))
-    return placed
+def polynomials(l_max: int, outputs: list[Irrep], correlation: int) -> Polynomials:
+    found = [[symmetric_couplings(natural_irreps(l_max), o, n) for n in range(1, correlation + 1)] for o in outputs]
+    return Polynomials([[c.coefficients for c in o] for o in found], [c.monomials for c in found[0]])
 
 
-def by_loops(rows: list[tuple[np.ndarray, np.ndarray]], a: np.ndarray) -> np.ndarray:
-    out = np.zeros((len(rows[0][1]), *a.shape[1:]))
-    for monomials, coefficients in rows:
-        for k, monomial in enumerate(monomials):
-            out += coefficients[:, k, None, None] * np.prod(a[monomial], axis=0)
-    return out
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(len(shape)))
 
 
 @pytest.mark.parametrize("correlation", [1, 2, 3])
 @pytest.mark.parametrize(("l_max", "output"), [(2, (0, 1)), (2, (1, -1)), (3, (2, 1)), (1, (0, 1))])
-def test_equals_the_sum_over_all_monomials(l_max, output, correlation):
-    rows = tables(l_max, output, correlation)
-    a = np.random.default_rng(0).normal(size=((l_max + 1) ** 2, 3, 2))
-    value = SymmetricPolynomials(rows)(torch.from_numpy(a))
-    np.testing.assert_allclose(value.numpy(), by_loops(rows, a), atol=1e-10)
+def test_equals_the_sum_over_all_components(l_max, output, correlation):
+    """Couplings as full tensors: every order of the factors, zeros included."""
+    p = polynomials(l_max, [output], correlation)
+    dim, a = (l_max + 1) ** 2, random((l_max + 1) ** 2, 3, 2)
+    weights = random(3, p.n_paths, 2)
+    expected = np.zeros((p.n_out, 3, 2))
+    path = 0
+    for n in range(1, correlation + 1):
+        found = symmetric_couplings(natural_irreps(l_max), output, n)
+        index = {tuple(m): k for k, m in enumerate(found.monomials.tolist())}
+        counts = np.zeros(len(index))
+        for factors in product(range(dim), repeat=n):
+            counts[index[tuple(sorted(factors))]] += 1
+        for factors in product(range(dim), repeat=n):
+            k = index[tuple(sorted(factors))]
+            share = found.coefficients[:, :, k] / counts[k]
+            w = weights[:, path : path + len(share)].numpy()
+            expected += np.einsum("pm,npc,nc->mnc", share, w, np.prod(a[list(factors)].numpy(), axis=0))
+        path += len(found.coefficients)
+    np.testing.assert_allclose(values(p, a, weights).numpy(), expected, atol=1e-10)
 
 
-def test_two_derivatives():
-    polynomials = SymmetricPolynomials(tables(1, (1, -1), 3))
-    a = torch.randn(4, 2, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert torch.autograd.gradcheck(polynomials, a)
-    assert torch.autograd.gradgradcheck(polynomials, a)
+@needs_compiler
+@pytest.mark.parametrize(
+    ("l_max", "outputs", "correlation", "channels"),
+    [(3, [(0, 1), (1, -1)], 3, 8), (2, [(0, 1), (2, 1)], 2, 3), (1, [(0, 1), (0, -1)], 4, 2), (2, [(1, -1)], 1, 1)],
+)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-4)])
+def test_native_code_equals_its_twin_with_two_derivatives(l_max, outputs, correlation, channels, dtype, tolerance):
+    if correlation > 3:
+        stored = [np.random.default_rng(0).normal(size=(2, 1, len(m))) for m in _monomials(4, correlation)]
+        p = Polynomials([stored, stored], _monomials(4, correlation))
+    else:
+        p = polynomials(l_max, outputs, correlation)
+    a = random((l_max + 1) ** 2, 5, channels).to(dtype).requires_grad_()
+    weight = random(2, p.n_paths, channels).to(dtype).requires_grad_()
+    element = torch.tensor([0, 1, 1, 0, 1])
+
+    def native():
+        return symmetric_contraction(a, p.table.like(a) @ weight, element, p)
+
+    def eager():
+        return values(p, a, weight[element])
+
+    for one, other in zip(derivatives(native, a, weight), derivatives(eager, a, weight), strict=True):
+        scale = other.abs().max()
+        assert scale > 0
+        assert ((one - other).abs().max() / scale).item() < tolerance
 
 
-def test_only_monomials_that_couple_are_made():
-    polynomials = SymmetricPolynomials(tables(2, (0, 1), 3))
-    assert polynomials.triples.shape[1] < 60  # of 165: the others are odd under some reflection
+def derivatives(function, a, weight):
+    """The value, its gradient, and the gradient of a function of the gradient."""
+    value = function()
+    first = torch.autograd.grad(value.square().sum(), [a, weight], create_graph=True)
+    second = torch.autograd.grad(sum(x.pow(3).sum() for x in first), [a, weight], retain_graph=True)
+    forces_only = torch.autograd.grad(first[0].pow(3).sum(), [a, weight])
+    return value, *first, *second, *forces_only
+
+
+def test_two_derivatives_against_finite_differences():
+    p = polynomials(1, [(1, -1)], 3)
+    a = random(4, 2, 1).requires_grad_()
+    weight = random(1, p.n_paths, 1)
+    function = lambda x: values(p, x, weight.expand(2, -1, -1))  # noqa: E731
+    assert torch.autograd.gradcheck(function, a)
+    assert torch.autograd.gradgradcheck(function, a)
+
+
+def test_only_terms_that_couple_are_there():
+    assert len(polynomials(3, [(0, 1), (1, -1)], 3).terms) == 410  # of 4 (16 + 136 + 816)
+
+
+def _monomials(dim: int, correlation: int) -> list[np.ndarray]:
+    from itertools import combinations_with_replacement
+
+    return [np.array(list(combinations_with_replacement(range(dim), n))) for n in range(1, correlation + 1)]

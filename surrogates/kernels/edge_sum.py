@@ -1,0 +1,196 @@
+"""Sum over neighbours of the channel-wise tensor product of their features with the harmonics of edges.
+
+Messages, which would be the largest tensors of a model, are never stored. Weights given as a product of two matrices
+are multiplied out for a few atoms at a time, and again in the backward pass: cheaper than to write and read them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from surrogates.kernels import edge_code
+from surrogates.kernels.constant import Constant
+from surrogates.kernels.edge_code import EdgeCode
+from surrogates.kernels.native import function, lanes, pointer
+from surrogates.kernels.parallel import launch, ranges
+
+_TILE = 256  # edges whose weights are in the cache at the same time
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Atoms first..last - 1 and their edges."""
+
+    first: int
+    last: int
+    edges: slice
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Edges sorted by receiver: `sender` of each, and where those of each atom start, (atoms + 1,)."""
+
+    sender: Int[Tensor, "edges"]
+    start: Int[Tensor, "atoms_1"]
+    most: int
+
+    def tiles(self) -> list[Tile]:
+        """Runs of atoms with about `_TILE` edges together."""
+        starts = self.start.tolist()
+        found, first = [], 0
+        for atom in range(1, len(starts)):
+            if atom == len(starts) - 1 or starts[atom + 1] - starts[first] > _TILE:
+                found.append(Tile(first, atom, slice(starts[first], starts[atom])))
+                first = atom
+        return found
+
+
+def by_receiver(edges: Int[Tensor, "2 edges"], n_atoms: int) -> tuple[Neighbors, Tensor | None]:
+    """Neighbours of each atom, and the order of edges that sorts them; None where they are sorted already."""
+    receiver, sender = edges
+    order = None
+    if receiver.numel() > 1 and bool((receiver[1:] < receiver[:-1]).any()):
+        order = receiver.argsort(stable=True)
+        sender = sender.index_select(0, order)
+    count = torch.bincount(receiver, minlength=n_atoms)
+    start = torch.nn.functional.pad(count.cumsum(0), (1, 0))
+    return Neighbors(sender.contiguous(), start, int(count.max()) if n_atoms else 0), order
+
+
+def edge_sum(
+    h: Float[Tensor, "components atoms channels"],
+    harmonics: Float[Tensor, "edges harmonics"],
+    left: Float[Tensor, "edges rank"],
+    right: Float[Tensor, "rank weights"] | None,
+    neighbors: Neighbors,
+    code: EdgeCode,
+    couplings: Constant,
+) -> Float[Tensor, "rows_atoms_channels"]:
+    """A = sum_j w_ij (Y x h_j), flat: one block (components, atoms, paths, channels) after another.
+
+    w = left @ right, (edges, paths * channels); right None means that left is w. Twice differentiable.
+    """
+    result: Tensor = _EdgeSum.apply(h, harmonics, left, right, (neighbors, code, couplings))
+    return result
+
+
+Fixed = tuple[Neighbors, EdgeCode, Constant]
+
+
+class _EdgeSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, y: Tensor, left: Tensor, right: Tensor | None, fixed: Fixed) -> Tensor:
+        h, y, left = h.contiguous(), y.contiguous(), left.contiguous()
+        ctx.save_for_backward(h, y, left, right)
+        ctx.fixed = fixed
+        out = h.new_empty(fixed[1].offsets[-1] * h.shape[1] * h.shape[2])
+        run = _Runner(edge_code.forward, (), fixed, h)
+        for tile in fixed[0].tiles():
+            run(tile, h=h, y=y[tile.edges], w=_product(left[tile.edges], right), out=out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+        needs = tuple(ctx.needs_input_grad[:4])
+        return *_EdgeSumGradient.apply(*ctx.saved_tensors, g, ctx.fixed, needs), None
+
+
+class _EdgeSumGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, h: Tensor, y: Tensor, left: Tensor, right: Tensor | None, g: Tensor, fixed: Fixed, needs: Any
+    ) -> Any:
+        g = g.contiguous()
+        ctx.save_for_backward(h, y, left, right, g)
+        ctx.fixed = fixed
+        ctx.set_materialize_grads(False)
+        dh, dright = (torch.zeros_like(x) if there else None for x, there in ((h, needs[0]), (right, needs[3])))
+        dy, dleft = torch.empty_like(y), torch.empty_like(left)
+        run = _Runner(edge_code.gradient, (dh is not None,), fixed, h)
+        for tile in fixed[0].tiles():
+            rows = tile.edges
+            w = _product(left[rows], right)
+            dw = dleft[rows] if right is None else torch.empty_like(w)
+            run(tile, h=h, y=y[rows], w=w, g=g, dh=dh, dy=dy[rows], dw=dw)
+            if right is not None:
+                torch.mm(dw, right.T, out=dleft[rows])
+            if dright is not None:
+                dright.addmm_(left[rows].T, dw)
+        return dh, dy, dleft, dright
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any, hh: Tensor | None, hy: Tensor | None, hleft: Tensor | None, hright: Tensor | None
+    ) -> Any:
+        h, y, left, right, g = ctx.saved_tensors
+        hh, hy, hleft = (None if x is None else x.contiguous() for x in (hh, hy, hleft))
+        given = (hh is not None, hleft is not None or hright is not None, hy is not None)
+        if not any(given):
+            return None, None, None, None, None, None, None
+        dh, out, dy, dleft = torch.zeros_like(h), torch.zeros_like(g), torch.empty_like(y), torch.empty_like(left)
+        dright = None if right is None else torch.zeros_like(right)
+        run = _Runner(edge_code.second, (given,), ctx.fixed, h)
+        for tile in ctx.fixed[0].tiles():
+            rows = tile.edges
+            w, own = _product(left[rows], right), dleft[rows]
+            hw = _change(left[rows], right, None if hleft is None else hleft[rows], hright)
+            dw = own if right is None else torch.empty_like(w)
+            sw = None if hw is None else torch.empty_like(w)
+            here = {"y": y[rows], "hy": None if hy is None else hy[rows], "dy": dy[rows]}
+            run(tile, h=h, w=w, g=g, hh=hh, hw=hw, dh=dh, dw=dw, sw=sw, out=out, **here)
+            if right is None or dright is None:
+                continue
+            torch.mm(dw, right.T, out=own)
+            dright.addmm_(left[rows].T, dw)
+            if hright is not None:
+                own.addmm_(sw, hright.T)
+            if hleft is not None:
+                dright.addmm_(hleft[rows].T, sw)
+        return dh, dy, dleft, dright, out, None, None
+
+
+def _product(left: Tensor, right: Tensor | None) -> Tensor:
+    return left if right is None else left @ right
+
+
+def _change(left: Tensor, right: Tensor | None, hleft: Tensor | None, hright: Tensor | None) -> Tensor | None:
+    """The tangent of left @ right along (hleft, hright)."""
+    if right is None or hright is None:
+        return hleft if hleft is None or right is None else hleft @ right
+    return left @ hright if hleft is None else torch.addmm(left @ hright, hleft, right)
+
+
+class _Runner:
+    """One compiled function, with what does not change from tile to tile."""
+
+    def __init__(self, source: Any, key: tuple[Any, ...], fixed: Fixed, like: Tensor) -> None:
+        self.neighbors, self.code, couplings = fixed
+        self.atoms, self.channels = like.shape[1:]
+        width = lanes(self.channels, like.dtype)
+        self.run = function(source, self.code, *key, like.dtype, width)
+        self.couplings = couplings.like(like)
+        self.parts = ranges(self.channels // width)
+        shape = (2, len(self.parts), max(self.neighbors.most * self.code.firsts[-1], 1))
+        self.scratch = like.new_empty(shape)
+
+    def __call__(self, tile: Tile, **arrays: Tensor | None) -> None:
+        dy = arrays.pop("dy", None)
+        slopes = [dy] if dy is None or len(self.parts) == 1 else [torch.empty_like(dy) for _ in self.parts]
+        numbers = [ctypes.c_int64(n) for n in (self.atoms, self.channels, tile.first, tile.last)]
+        indices = [pointer(self.neighbors.start), pointer(self.neighbors.sender)]
+
+        def call(part: int, begin: int, end: int) -> None:
+            given = arrays | {"dy": slopes[part % len(slopes)], "k": self.scratch[0, part], "hk": self.scratch[1, part]}
+            given["coupling"] = self.couplings
+            tensors = [pointer(given.get(name)) for name in edge_code.ARRAYS]
+            self.run(ctypes.c_int64(begin), ctypes.c_int64(end), *tensors, *indices, *numbers)
+
+        launch(call, self.parts)
+        if dy is not None and len(self.parts) > 1:
+            torch.sum(torch.stack([s for s in slopes if s is not None]), dim=0, out=dy)
