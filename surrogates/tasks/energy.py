@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolat
 from surrogates.tasks.charges import mixed_states, warn_of_mixed_states
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.forces import AtomicEnergies, EnergyForcesResult, energy_forces, hessian, total
-from surrogates.tasks.labels import check, filled, mean_neighbors
+from surrogates.tasks.labels import check, check_something_to_learn, count_labels, filled, mean_neighbors
+from surrogates.tasks.level import Isolated, adopt
 
 __all__ = ["AtomicEnergies", "EnergyForces", "EnergyForcesResult", "batches", "energy_forces", "hessian", "total"]
 
@@ -32,13 +33,16 @@ class EnergyForces(nn.Module):
 
     Args:
         model: atoms -> raw atomic numbers of order one.
-        isolated: energies of isolated atoms by symbol, eV; fitted to the training data when not given.
+        isolated: energies of isolated atoms by symbol, eV, which training leaves as they are; fitted to the training
+            data when not given.
         loss: what an error costs, a name in surrogates.blocks.losses.
         baseline: atoms -> atomic energies in eV that are known already (ZBL, a pair potential); the model learns the
             rest (delta learning), and only the model's part is scaled. A `Sum` as model is taken apart into the two.
     Labels weigh in the loss as weights["energy"] (eV/atom), weights["forces"] (eV/Å), weights["stress"] (eV/Å^3), each
     times the mean cost of errors in that unit.
     """
+
+    loss_parts: ClassVar = ("energy", "forces", "stress")  # words that a plan's weights may have
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class EnergyForces(nn.Module):
         if isinstance(model, Sum) and baseline is None:
             baseline, model = model.baseline, model.model  # type: ignore[assignment]
         self._isolated = None if isolated is None else dict(isolated)
+        self._pinned = isolated is not None  # the closing refit leaves energies of isolated atoms alone
         self.arguments = {"model": model, "isolated": self._isolated, "loss": loss, "baseline": baseline}
         self.model = model
         self.baseline = None if baseline is None else baseline.requires_grad_(False)
@@ -71,6 +76,11 @@ class EnergyForces(nn.Module):
         known = [set(part.elements) for part in self._parts() if part.elements]  # type: ignore[arg-type]
         return tuple(sorted(set.intersection(*known))) if known else ()
 
+    @property
+    def trained(self) -> bool:
+        """Whether it has a normalisation from earlier training or from a file, which `prepare` would overwrite."""
+        return self.normalise.known
+
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, eV."""
         return self.normalise.isolated.index_select(0, atoms.numbers) + self._interaction(atoms)
@@ -84,11 +94,16 @@ class EnergyForces(nn.Module):
         return hessian(self, self._ready(atoms))
 
     def prepare(self, train: Any) -> None:
+        """Normalisation and the model's statistics from the training data: `set_normalisation`, `set_statistics`."""
+        samples = [train[i] for i in range(len(train))]
+        self.set_normalisation(samples)
+        self.set_statistics(samples)
+
+    def set_normalisation(self, samples: Sequence[Any]) -> None:
         """Isolated-atom energies, scale = RMS force component, shift = mean interaction energy per atom.
 
         Raises DomainError for data without energies and forces, values that are not finite, or unknown elements.
         """
-        samples = [train[i] for i in range(len(train))]
         check(samples, self.elements)
         self._check_states(samples)
         elements = sorted({int(z) for s in samples for z in np.unique(s.numbers)})
@@ -109,9 +124,40 @@ class EnergyForces(nn.Module):
         )
         scale = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else float(rest.std())
         self.normalise.set(isolated, scale if scale > 1e-9 else 1.0, float(rest.mean()))
+
+    def set_statistics(self, samples: Sequence[Any]) -> None:
+        """What the model itself wants to know of its data before training: the mean number of neighbours."""
         if hasattr(self.model, "set_statistics"):
             neighbors = mean_neighbors(samples[:1000], float(self.model.r_max))  # type: ignore[arg-type]
             self.model.set_statistics(avg_num_neighbors=neighbors)  # type: ignore[operator]
+
+    def restart(self, train: Any, isolated: Isolated = None) -> dict[str, Any]:
+        """Go on from trained weights: scale, shift and statistics stay; for isolated atoms see `level.adopt`.
+
+        Returns what was done, as JSON. Raises DomainError as `prepare`, for elements that the model does not know, and
+        for energies of another level of theory when `isolated` says nothing.
+        """
+        samples = [train[i] for i in range(len(train))]
+        check(samples, self.elements, remedy="fine-tuning adds no elements: leave these rows out or train a new model")
+        self._check_states(samples)
+        done = adopt(self, samples, isolated)
+        self._pinned = done["isolated"] != "refit"
+        if done["isolated"] != "keep":
+            self._isolated = dict(isolated) if isinstance(isolated, Mapping) else None
+            self.arguments["isolated"] = self._isolated
+        return done
+
+    def count_labels(self, train: Any, weights: Mapping[str, float | int]) -> dict[str, int]:
+        """How many structures have each label. Raises DomainError when none that is there weighs anything."""
+        counts = count_labels(train[i] for i in range(len(train)))
+        check_something_to_learn(counts, weights)
+        return counts
+
+    def energy_errors(self, samples: Sequence[Any]) -> np.ndarray:
+        """Label minus prediction of each sample's energy, eV."""
+        if not samples:
+            return np.zeros(0)
+        return np.concatenate([self._residual(batch) for batch in batches(self, samples)])
 
     def collate(self, samples: Sequence[Any]) -> LabelledAtoms:
         """A batch with edges in the model's precision; labels stay float64, since total energies are large.
@@ -148,15 +194,16 @@ class EnergyForces(nn.Module):
         """Move shift and isolated-atom energies to where they explain the training energies best, in closed form.
 
         Gradient steps leave the offset of large energies 5-12 meV/atom wrong; this is the last step of training.
+        Energies of isolated atoms that were given, or are kept in fine-tuning, stay: then the shift alone moves.
         """
         rows = [i for i in range(len(train)) if train[i].energy is not None]
         if not rows:
             return
         elements = sorted({int(z) for i in rows for z in np.unique(train[i].numbers)})
         counts = compositions([train[i].numbers for i in rows], elements)
-        rest = np.concatenate([self._residual(batch) for batch in batches(self, [train[i] for i in rows])])
+        rest = self.energy_errors([train[i] for i in rows])
         self.normalise.correct({}, float(np.mean(rest / counts.sum(axis=1))))
-        if len(np.unique(counts, axis=0)) > 1 and len(rows) > 3 * len(elements):
+        if not self._pinned and len(np.unique(counts, axis=0)) > 1 and len(rows) > 3 * len(elements):
             rest = rest - counts.sum(axis=1) * np.mean(rest / counts.sum(axis=1))
             values, _ = least_squares(rest, counts)
             self.normalise.correct({z: float(v) for z, v in zip(elements, values, strict=True)}, 0.0)

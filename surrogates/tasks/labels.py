@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,14 @@ from ase.data import chemical_symbols
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
 
+_BUILD_ANEW = "build it with elements=data.elements"
 
-def check(samples: Sequence[Any], known: Sequence[int]) -> None:
-    """Raises DomainError for an empty set, missing or not finite labels, and elements that are not in `known`."""
+
+def check(samples: Sequence[Any], known: Sequence[int], remedy: str = _BUILD_ANEW) -> None:
+    """Raises DomainError for an empty set, missing or not finite labels, and elements that are not in `known`.
+
+    `remedy` tells what to do about unknown elements.
+    """
     if not samples:
         raise DomainError("the training set is empty; give at least one structure")
     _check_samples(samples)
@@ -30,7 +35,7 @@ def check(samples: Sequence[Any], known: Sequence[int]) -> None:
             names = ", ".join(chemical_symbols[z] for z in sorted(strange))
             raise DomainError(
                 f"training row {row} has {names}, but the model was built for "
-                f"{', '.join(chemical_symbols[z] for z in known)}; build it with elements=data.elements"
+                f"{', '.join(chemical_symbols[z] for z in known)}; {remedy}"
             )
 
 
@@ -68,6 +73,25 @@ def _filled(sample: Any, holes: dict[str, tuple[int, ...]]) -> Any:
         if holes
         else sample
     )
+
+
+def count_labels(samples: Iterable[Any]) -> dict[str, int]:
+    """How many structures have an energy, forces, a stress."""
+    found = dict.fromkeys(("energy", "forces", "stress"), 0)
+    for sample in samples:
+        for name in found:
+            found[name] += getattr(sample, name) is not None
+    return found
+
+
+def check_something_to_learn(counts: Mapping[str, int], weights: Mapping[str, float | int], where: str = "") -> None:
+    """Raises DomainError when no label that the data have weighs anything: nothing would be learnt, in silence."""
+    if not any(counts[name] and weights.get(name, 0.0) > 0 for name in counts):
+        had = ", ".join(f"{name} {n}" for name, n in counts.items())
+        raise DomainError(
+            f"the training data{where} have labels ({had}) that weigh nothing in the loss: weights={dict(weights)}; "
+            "give a label that is there a positive weight"
+        )
 
 
 def mean_neighbors(samples: Sequence[Any], r_max: float) -> float:

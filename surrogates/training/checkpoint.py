@@ -1,7 +1,7 @@
 """A trained surrogate as one file, and back.
 
-Format 1: safetensors; tensors `member.K.NAME`, `spread.NAME`, `train_rows`; metadata as `info` prints it. Loading runs
-no code beyond constructing classes of permitted modules (surrogates.construct).
+Format 1: safetensors; tensors `member.K.NAME` (of a trunk that heads share once), `spread.NAME`, `train_rows`; metadata
+as `info` prints it. Loading runs no code beyond constructing classes of permitted modules (surrogates.construct).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def save(fitted: Fitted, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path, *, trust: Sequence[str] = ()) -> Fitted:
-    """Read a checkpoint onto the CPU.
+def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None) -> Fitted:
+    """Read a checkpoint onto the CPU; `head` takes one of several heads.
 
     `trust` names modules outside `surrogates` whose classes the file may construct: for files you wrote or reviewed.
     Raises FileError for a missing, damaged or foreign file, TrustError for a class that may not be named.
@@ -62,9 +62,10 @@ def load(path: str | Path, *, trust: Sequence[str] = ()) -> Fitted:
     tensors, metadata = tensor_file.read(path)
     _known(path, metadata)
     try:
-        return _build(tensors, metadata, tuple(trust))
+        fitted = _build(tensors, metadata, tuple(trust))
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise _unfit(path, metadata, error) from error
+    return fitted if head is None else fitted.head(head)
 
 
 def info(path: str | Path) -> str:
@@ -84,7 +85,7 @@ def _described(name: str, metadata: dict[str, Any]) -> str:
     if len(metadata["members"]) > 1:
         lines.append(f"ensemble of {len(metadata['members'])} such members")
     lines += [f"{key}: {_short(value)}" for key, value in metadata["card"].items()]
-    lines.append(f"training data: {facts['data']['rows']} rows, hash {facts['data']['hash']}")
+    lines += _origin_lines(facts)
     lines.append(f"training: seeds {facts['seeds']}, steps {facts['steps']}, {_short(_given(facts['plan']))}")
     if facts.get("stopped"):
         lines.append(f"stopped early: {facts['stopped']}")
@@ -93,6 +94,24 @@ def _described(name: str, metadata: dict[str, Any]) -> str:
     lines += [f"paper: {paper}" for paper in facts["papers"]]
     lines.append(f"versions: {_short(facts['versions'])}")
     return "\n".join(lines)
+
+
+def _origin_lines(facts: dict[str, Any]) -> list[str]:
+    """What it was trained on, from where it started, and how much of it trained."""
+    lines = [f"training data: {facts['data']['rows']} rows, hash {facts['data']['hash']}"]
+    if "labels" in facts["data"]:
+        lines.append(f"labels: {_short(facts['data']['labels'])}")
+    if "head" in facts:
+        lines.append(f"head {facts['head']!r} of {', '.join(facts['data'].get('heads', {}))}, trained together")
+    if "parameters" in facts:
+        counts = facts["parameters"]
+        lines.append(f"parameters: {counts['trained']} trained, {counts['frozen']} frozen (freeze={counts['freeze']})")
+    if "start" in facts:
+        lines.append(f"fine-tuned: {_short(facts['start'])}")
+    if "parent" in facts:
+        data = facts["parent"].get("data", {})
+        lines.append(f"fine-tuned from a model of {data.get('rows')} rows, hash {data.get('hash')}")
+    return lines
 
 
 def _build(tensors: dict[str, Tensor], metadata: dict[str, Any], trust: tuple[str, ...]) -> Fitted:
@@ -146,13 +165,22 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _spec_lines(spec: dict[str, Any], indent: int) -> list[str]:
-    own = {k: v for k, v in spec.items() if k != "use" and not _is_spec(v) and v is not None}
+    own = {k: v for k, v in spec.items() if k != "use" and not _is_spec(v) and not _named(v) and v is not None}
     lines = [f"{'  ' * indent}{spec['use']} {_short(own)}".rstrip()]
     for value in spec.values():
         for inner in value if isinstance(value, list) else [value]:
             if _is_spec(inner):
                 lines += _spec_lines(inner, indent + 1)
+        for name, inner in _named(value).items():
+            first, *rest = _spec_lines(inner, indent + 2)
+            lines += [f"{'  ' * (indent + 1)}{name}: {first.strip()}", *rest]
     return lines
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """Specs by name, such as the heads of a task; {} for anything else."""
+    specs = isinstance(value, dict) and value and "use" not in value and all(map(_is_spec, value.values()))
+    return value if specs else {}
 
 
 def _is_spec(value: Any) -> bool:

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The averaged parameters of a module; with decay 0 simply its parameters.
+    """The averaged parameters of a module, those that train; with decay 0 simply its parameters.
 
     Args:
         module: what is trained. decay: memory a step, 0.99 remembers about 100 steps.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self._live = dict(module.named_parameters())
+        self._live = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self._decay = decay
         self._steps = 0
         self.weights = {name: p.detach().clone() for name, p in self._live.items()}

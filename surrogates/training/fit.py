@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import torch
 from surrogates.physics.errors import SurrogatesWarning, TrainingError
 from surrogates.training import resume
 from surrogates.training.budget import Budget, Clock
+from surrogates.training.fine_tune import FineTune, frozen, warn_of_rounding
 from surrogates.training.fitted import Fitted, provenance, row_digests
 from surrogates.training.interrupt import held_back
-from surrogates.training.plan import Plan
+from surrogates.training.plan import Plan, check_weights
 from surrogates.training.state import Hook, State
 from surrogates.training.trainer import NotFinite, Trainer
 
@@ -37,32 +39,85 @@ def fit(
     hooks: Sequence[Hook] = (),
     seed: int = 0,
     directory: str | Path | None = None,
+    start: FineTune | None = None,
 ) -> Fitted:
     """Train `task` (in place) on `train`, keep the averaged weights that are best on `valid`, refit in closed form.
 
+    A trained task, or a Fitted (which stays as it was; the result knows its training rows too), is fine-tuned: its
+    normalisation is not taken from the data again, and `start` says what becomes of isolated atoms and what trains.
     With `directory` the state is written there every 20 s and taken up again. Ctrl-C ends the training early with the
     best weights so far; with `directory` it saves and passes the interrupt on. A loss that is not finite ends it too,
     and the warning names the rows; within the first epoch it is an error.
-    Raises TrainingError for rows that are in both sets, an empty training set, or another training in `directory`.
+    Raises TrainingError for rows that are in both sets, an empty training set, weights of unknown parts of the loss, or
+    another training in `directory`; DomainError for labels or elements that do not fit the task.
     """
-    plan = plan or Plan()
-    _check(task, train, valid)
+    plan, parent = plan or Plan(), task if isinstance(task, Fitted) else None
+    task = task if parent is None else _copy(parent)
+    train, valid = _gathered(task, train, valid)
+    labels = _check(task, train, valid, plan)
+    if start is not None and not getattr(task, "trained", False):
+        raise TrainingError("start=FineTune(...) goes on from a trained task, and this one is new; leave `start` away")
     device = _device(plan.device)
+    dtype = torch.float64 if plan.dtype == "float64" else torch.float32
+    identity = {"plan": asdict(plan), "seed": seed, **_hashes(train, valid)}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        task.to(device=device, dtype=torch.float64 if plan.dtype == "float64" else torch.float32)
-        task.prepare(train)
+        began = None if not getattr(task, "trained", False) else _go_on(task, train, start or FineTune(), device, dtype)
+        if began is None:
+            task.to(device=device, dtype=dtype)
+            task.prepare(train)
         task.train()
-        trainer = Trainer(task, _in_memory(train), _in_memory(valid), plan, seed)
-        timings = _run(trainer, plan, hooks, directory, {"plan": asdict(plan), "seed": seed, **_hashes(train, valid)})
-        trainer.keep_best()
+        with frozen(task, "nothing" if start is None else start.freeze) as parameters:
+            trainer = Trainer(task, _in_memory(train), _in_memory(valid), plan, seed)
+            begun = {} if start is None else {"start": start.plain()}
+            timings = _run(trainer, plan, hooks, directory, identity | begun)
+            trainer.keep_best()
         task.eval()
         task.refit(train)
     progress = trainer.progress
     facts = provenance(task, train, plan, seed) | {"steps": progress.step, "stopped": progress.stopped}
-    return Fitted(
+    facts["data"] |= {"labels": labels} if labels else {}
+    facts |= {"parameters": parameters} | ({} if began is None else {"start": began})
+    fitted = Fitted(
         (task,), facts, tuple(progress.history), train_rows=row_digests(train), timings=timings, train_data=train
     )
+    return fitted if parent is None else _child(fitted, parent)
+
+
+def _copy(parent: Fitted) -> Any:
+    if len(parent.members) > 1:
+        raise TrainingError(
+            f"an ensemble of {len(parent.members)} members cannot be trained as one; fine-tune each and join them: "
+            "combine([fit(task, ...) for task in fitted.members])"
+        )
+    return copy.deepcopy(parent.members[0])
+
+
+def _child(fitted: Fitted, parent: Fitted) -> Fitted:
+    """With where it came from, and with the parent's training rows among its own."""
+    facts = {k: v for k, v in parent.provenance.items() if k not in ("versions", "papers")}
+    rows = [r for r in (parent.train_rows, fitted.train_rows) if r is not None]
+    return replace(
+        fitted,
+        provenance=fitted.provenance | {"parent": facts},
+        train_rows=torch.unique(torch.cat(rows), dim=0) if rows else None,
+    )
+
+
+def _go_on(task: Any, train: Any, start: FineTune, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Move a trained task, keep its normalisation; what was done, as JSON."""
+    warn_of_rounding(task, dtype)
+    task.to(device=device, dtype=dtype)
+    return {"isolated": task.restart(train, start.isolated), "freeze": start.plain()["freeze"]}
+
+
+def _gathered(task: Any, train: Any, valid: Any) -> tuple[Any, Any]:
+    """The data of a task with heads as one data set each."""
+    if not hasattr(task, "gather"):
+        return train, valid
+    train, valid = task.gather(train), task.gather(valid)
+    task.check_validation(valid)
+    return train, valid
 
 
 def _run(
@@ -131,12 +186,12 @@ def _advance(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, hooks: 
 def _validate(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, fraction: float) -> None:
     progress, begin = trainer.progress, clock.elapsed()
     progress.validations = max(progress.validations + 1, int(fraction * plan.validations))
-    value = trainer.validate()
-    if value is None:
+    found = trainer.validate()
+    if not found:
         return
     if budget.seconds is not None:
         budget.reserve = min(2 * (clock.elapsed() - begin), 0.1 * budget.seconds)
-    trainer.note(valid=value)
+    trainer.note(**found)
     progress.times.append([progress.step, clock.elapsed()])
     if plan.patience is not None and progress.since_best >= plan.patience:
         progress.stopped = f"no better validation loss in {plan.patience} validations"
@@ -144,7 +199,8 @@ def _validate(trainer: Trainer, plan: Plan, budget: Budget, clock: Clock, fracti
 
 def _break_down(trainer: Trainer) -> None:
     rows = trainer.culprits()
-    where = f"of training rows {rows}" if rows else f"of the batch {trainer.rows()} (each row alone is finite)"
+    told, batch = trainer.names(rows), trainer.names(trainer.rows())
+    where = f"of training rows {told}" if rows else f"of the batch {batch} (each row alone is finite)"
     reason = f"the loss or gradient {where} was not finite at step {trainer.progress.step + 1}"
     if trainer.epoch < 1:
         raise TrainingError(f"{reason}; look at these structures and labels, or train with a smaller lr")
@@ -159,12 +215,15 @@ def _stop(trainer: Trainer, reason: str) -> None:
     )
 
 
-def _check(task: Any, train: Any, valid: Any) -> None:
+def _check(task: Any, train: Any, valid: Any, plan: Plan) -> dict[str, Any]:
+    """Refuses what cannot be trained; labels in the data, where the task counts them."""
     if not (hasattr(task, "prepare") and hasattr(task, "loss")):
         raise TrainingError(f"a {type(task).__name__} is no task; wrap a potential as EnergyForces(model)")
     if not (hasattr(train, "__len__") and hasattr(valid, "__len__")):
         names = f"{type(train).__name__} and {type(valid).__name__}"
         raise TrainingError(f"training and validation data are {names}; give data sets, or lists of samples")
+    if hasattr(task, "loss_parts"):
+        check_weights(plan.weights, task.loss_parts)
     if len(train) == 0:
         raise TrainingError("the training set is empty; give at least one sample")
     if hasattr(train, "row_hashes") and hasattr(valid, "row_hashes"):
@@ -174,6 +233,7 @@ def _check(task: Any, train: Any, valid: Any) -> None:
             raise TrainingError(
                 f"{len(shared)} validation rows ({shared[:5]}...) are training rows too; split the data with data.split"
             )
+    return task.count_labels(train, plan.weights) if hasattr(task, "count_labels") else {}
 
 
 def _hashes(train: Any, valid: Any) -> dict[str, Any]:
@@ -181,6 +241,8 @@ def _hashes(train: Any, valid: Any) -> dict[str, Any]:
 
 
 def _in_memory(data: Any) -> Any:
+    if hasattr(data, "in_memory"):
+        return data.in_memory(_IN_MEMORY)
     return [data[i] for i in range(len(data))] if len(data) <= _IN_MEMORY else data
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from surrogates import uncertainty
 from surrogates.evaluation.metrics import with_spread
 from surrogates.physics.errors import SurrogatesWarning, TrainingError
+from surrogates.tasks.multi_head import HeadScores
 from surrogates.training.plan import Plan
 
 _PACKAGES = ("torch", "e3nn", "ase", "numpy", "vesin")
@@ -39,9 +40,10 @@ class Fitted:
 
     Args:
         members: the trained tasks.
-        provenance: data hash, seeds, plan, steps made, package versions, papers: plain JSON.
-        history: rows by epoch and by validation: step, lr, mean loss and its unweighted parts, `valid`; `member` too
-            when there are several.
+        provenance: data hash and labels, seeds, plan, steps made, parameters trained and frozen, package versions,
+            papers; of a fine-tuning also `start` (what became of isolated atoms) and `parent`: plain JSON.
+        history: rows by epoch (step, lr, mean loss and its unweighted parts) and by validation (`valid`, `valid.PART`);
+            parts of several heads are named `head.loss`, `head.energy`, ...; `member` too when there are several.
         spread: the calibrated spread, None until `calibrate`.
         scores: results of evaluations worth keeping in the file, by name: plain JSON.
         train_rows: first 8 bytes of each training row's hash, so that test rows among them are found.
@@ -62,6 +64,28 @@ class Fitted:
     def task(self) -> Any:
         """The trained task, or an Ensemble of the members."""
         return self.members[0] if len(self.members) == 1 else uncertainty.Ensemble(self.members)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads of a MultiHead task, () of a task of one head."""
+        return tuple(getattr(self.members[0], "names", ()))
+
+    def head(self, name: str) -> Fitted:
+        """The members' head `name`: a surrogate like any other, to calibrate, save and simulate with.
+
+        It keeps the history of all heads and knows the training rows of all, since they shaped the common trunk.
+        Raises TrainingError for a surrogate without heads, DomainError for an unknown name.
+        """
+        if not self.heads:
+            raise TrainingError(f"this surrogate has one head only, so there is no head {name!r}; use it as it is")
+        parts = getattr(self.train_data, "parts", {})
+        return replace(
+            self,
+            members=tuple(member.head(name) for member in self.members),
+            provenance=self.provenance | {"head": name},
+            spread=None,
+            train_data=parts.get(name),
+        )
 
     @property
     def domain(self) -> Any:
@@ -99,7 +123,13 @@ class Fitted:
         return self.task.hessian(atoms)
 
     def evaluate(self, data: Any) -> Any:
-        """Scores on held-out data, with coverage of the spread if there is one; warns of rows trained on."""
+        """Scores on held-out data, with coverage of the spread if there is one; warns of rows trained on.
+
+        Of several heads: {head: data} gives scores by head.
+        """
+        if self.heads:
+            parts = self.members[0].gather(data).parts
+            return HeadScores({name: self.head(name).evaluate(part) for name, part in parts.items()})
         shared = self.seen(data)
         if shared:
             text = (
@@ -119,6 +149,10 @@ class Fitted:
         few structures to calibrate on, a `NoSpread` warning says so and the surrogate comes back as it was, since
         what was trained is worth keeping.
         """
+        if self.heads:
+            raise TrainingError(
+                f"each head has errors of its own; calibrate one, fitted.head({self.heads[0]!r}).calibrate(...)"
+            )
         shared = self.seen(calibration)
         if shared:
             raise TrainingError(
@@ -188,6 +222,8 @@ def provenance(task: Any, train: Any, plan: Plan, seed: int) -> dict[str, Any]:
     data = {"hash": getattr(train, "hash", None), "rows": len(train)}
     if hasattr(train[0], "charge"):
         data["charges"] = sorted({float(train[i].charge) for i in range(len(train))})
+    if hasattr(train, "parts"):
+        data["heads"] = {n: {"hash": getattr(p, "hash", None), "rows": len(p)} for n, p in train.parts.items()}
     settings = {**asdict(plan), "weights": dict(plan.weights)}
     return {"data": data, "seeds": [seed], "plan": settings, "versions": versions(), "papers": papers(task)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,8 @@ class Plan:
             the bit; minutes are the process's CPU minutes on a CPU, wall minutes on a GPU, and the steps made are kept.
         batch_size: samples a step.
         lr: peak learning rate.
-        weights: of the parts of the loss, by name; the task documents their units.
+        weights: of the parts of the loss, by name; the task documents their units, and `fit` refuses names that it does
+            not have. A part that is not named weighs nothing.
         optimizer: "adam" (with amsgrad) or "adamw". weight_decay: used by both.
         schedule: "cosine" from lr to `final` * lr over the budget, "constant", or "plateau" (times 0.5 after
             `plateau_patience` validations without a better loss).
@@ -83,6 +84,20 @@ class Plan:
         costs = self.weights.values()
         _require(
             "weights", dict(self.weights), all(math.isfinite(w) and w >= 0 for w in costs), "numbers of at least 0"
+        )
+
+
+def check_weights(weights: Mapping[str, float | int], parts: Sequence[str]) -> None:
+    """Raises TrainingError for weights of parts that a task's loss does not have, and for none above zero."""
+    for name in weights:
+        if name not in parts:
+            near = difflib.get_close_matches(str(name), parts, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TrainingError(f"Plan(weights=...) names {name!r}; this task's loss has {', '.join(parts)}{hint}")
+    if not any(weight > 0 for weight in weights.values()):
+        raise TrainingError(
+            f"Plan(weights={dict(weights)}) weighs nothing, so nothing would train; give one of {', '.join(parts)} a "
+            "positive weight"
         )
 
 

@@ -29,6 +29,7 @@ class Progress:
     valid: float | None = None
     stopped: str | None = None
     sums: dict[str, float | int] = field(default_factory=dict)  # over the steps of the running epoch
+    counts: dict[str, int] = field(default_factory=dict)  # of those steps, in how many a part occurred
     history: list[dict[str, float | int]] = field(default_factory=list)
     times: list[list[float | int]] = field(default_factory=list)  # step and seconds of each validation
 
@@ -60,12 +61,22 @@ class Trainer:
         return self.progress.step // self.steps_per_epoch
 
     def rows(self) -> list[int]:
-        """The training rows of the next step: a new order each epoch, a function of the seed and the epoch only."""
+        """The training rows of the next step: a new order each epoch, a function of the seed and the epoch only.
+
+        Data of several heads bring their own order, which mixes them.
+        """
         if self._order[0] != self.epoch:
             generator = torch.Generator().manual_seed((self._seed << 32) + self.epoch)
-            self._order = (self.epoch, torch.randperm(len(self._train), generator=generator).tolist())
+            mixed = getattr(self._train, "order", None)
+            order = mixed(generator) if mixed else torch.randperm(len(self._train), generator=generator).tolist()
+            self._order = (self.epoch, order)
         begin = (self.progress.step % self.steps_per_epoch) * self.plan.batch_size
         return self._order[1][begin : begin + self.plan.batch_size]
+
+    def names(self, rows: Sequence[int]) -> list[Any]:
+        """The rows as messages name them: their numbers, and their heads where there are several."""
+        name = getattr(self._train, "name", None)
+        return [name(row) for row in rows] if name else list(rows)
 
     def step(self, fraction: float) -> tuple[float, dict[str, float | int], float]:
         """One step at this share of the budget: loss, parts, learning rate. Raises NotFinite, weights untouched."""
@@ -87,16 +98,17 @@ class Trainer:
         """Loss of some training rows at the present weights."""
         return self._loss([self._train[i] for i in rows])
 
-    def validate(self) -> float | None:
-        """Validation loss of the averaged weights; they are kept if it is the lowest so far. None without data."""
+    def validate(self) -> dict[str, float]:
+        """Validation loss of the averaged weights, `valid`, and its parts, `valid.NAME`; {} without data.
+
+        The weights are kept if `valid` is the lowest so far. A task with a `criterion` makes it of the parts.
+        """
         if not len(self._valid):
-            return None
+            return {}
         progress = self.progress
-        self.task.eval()
-        with self.average.applied(), torch.no_grad():
-            sums = [(len(c), self._loss(c)[0].item()) for c in _chunks(self._valid, max(32, self.plan.batch_size))]
-        self.task.train()
-        progress.valid = sum(n * x for n, x in sums) / len(self._valid)
+        parts = self._valid_parts()
+        criterion = getattr(self.task, "criterion", None)
+        progress.valid = parts["loss"] if criterion is None else criterion(parts)
         progress.since_best += 1
         progress.since_halving += 1
         if math.isfinite(progress.valid) and (progress.best is None or progress.valid < progress.best):
@@ -104,7 +116,21 @@ class Trainer:
             self.best = {name: w.clone() for name, w in self.average.weights.items()}
         if self.plan.schedule == "plateau" and progress.since_halving >= self.plan.plateau_patience:
             progress.halvings, progress.since_halving = progress.halvings + 1, 0
-        return progress.valid
+        return {"valid": progress.valid, **{f"valid.{name}": x for name, x in parts.items() if name != "loss"}}
+
+    def _valid_parts(self) -> dict[str, float]:
+        """Means over the validation rows that have them: the loss and its parts."""
+        sums: dict[str, float] = {}
+        rows: dict[str, int] = {}
+        self.task.eval()
+        with self.average.applied(), torch.no_grad():
+            for chunk in _chunks(self._valid, max(32, self.plan.batch_size)):
+                loss, parts = self._loss(chunk)
+                for name, value in {"loss": loss, **parts}.items():
+                    sums[name] = sums.get(name, 0.0) + len(chunk) * value.item()
+                    rows[name] = rows.get(name, 0) + len(chunk)
+        self.task.train()
+        return {name: total / rows[name] for name, total in sums.items()}
 
     def note(self, **values: float) -> None:
         """Add a row to the history; its keys are sorted, as they are after a resume."""
@@ -138,11 +164,12 @@ class Trainer:
         progress, values = self.progress, {name: part.item() for name, part in parts.items()}
         for name, value in {"loss": loss, **values}.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
+            progress.counts[name] = progress.counts.get(name, 0) + 1
         progress.step += 1
         if progress.step % self.steps_per_epoch == 0:
-            means = {name: total / self.steps_per_epoch for name, total in progress.sums.items()}
+            means = {name: total / progress.counts[name] for name, total in progress.sums.items()}
             self.note(lr=lr, **means)
-            progress.sums = {}
+            progress.sums, progress.counts = {}, {}
         return values
 
 
@@ -153,6 +180,9 @@ def _optimizer(task: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     return torch.optim.Adam(trained, lr=plan.lr, weight_decay=plan.weight_decay, amsgrad=True, fused=True)
 
 
-def _chunks(data: Sequence[Any], size: int) -> Iterator[list[Any]]:
+def _chunks(data: Any, size: int) -> Iterator[list[Any]]:
+    if hasattr(data, "chunks"):  # of one head each
+        yield from data.chunks(size)
+        return
     for begin in range(0, len(data), size):
         yield [data[i] for i in range(begin, min(begin + size, len(data)))]

@@ -118,13 +118,27 @@ class ChargeReader(Morse):
 
 
 def test_refit_leaves_no_mean_error_in_any_element(samples):
-    fitted = task(isolated={"Cu": -2.0, "Au": -9.0})
+    fitted = task()
     fitted.prepare(samples)
+    fitted.normalise.correct({29: 1.0, 79: -4.0}, 0.3)
     fitted.refit(samples * 2)
     scores = fitted.evaluate(samples)
     error = (scores.arrays["energy"] - scores.arrays["energy_reference"]) / scores.arrays["sizes"]
     shares = np.array([[np.mean(s.numbers == z) for z in (29, 79)] for s in samples])
     np.testing.assert_allclose(shares.T @ error, 0.0, atol=1e-9)  # normal equations of the closed form
+
+
+def test_refit_does_not_touch_isolated_atoms_that_were_given(samples):
+    fitted = task(isolated={"Cu": -2.0, "Au": -9.0})
+    fitted.prepare(samples)
+    before = fitted.normalise.shift.item()
+    fitted.normalise.correct({}, 0.7)
+    fitted.refit(samples * 2)
+    assert fitted.normalise.isolated[[29, 79]].tolist() == [-2.0, -9.0]
+    scores = fitted.evaluate(samples)
+    error = (scores.arrays["energy"] - scores.arrays["energy_reference"]) / scores.arrays["sizes"]
+    assert np.mean(error) == pytest.approx(0.0, abs=1e-9)  # the shift did what was left to do
+    assert fitted.normalise.shift.item() != before
 
 
 def test_loss_is_the_weighted_sum_of_its_parts_in_their_units(samples):

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from surrogates.datasets import Structures
 from surrogates.datasets.collate import collate
 from surrogates.datasets.hashes import content_hash, row_hash
 from surrogates.datasets.sample import Sample
 from surrogates.potentials.pair import Morse
+from surrogates.potentials.tensornet import TensorNet
 from surrogates.tasks.energy import EnergyForces, energy_forces
+from surrogates.training import Plan, fit
 
 
 class Rows(list):
@@ -90,34 +93,58 @@ def numbers():
     return Numbers(rows[:30]), Numbers(rows[30:])
 
 
+def make_clusters(n: int, seed: int = 0, alone=((29, -3.0), (79, -5.0)), *, depth=0.5, r0=2.6, noise=0.15, kind=Rows):
+    """Copper-gold clusters of several compositions, labelled by a Morse potential plus isolated atoms."""
+    rng = np.random.default_rng(seed)
+    truth = Morse(depth=depth, width=1.2, r0=r0, r_max=6.0).double()
+    rows = Rows()
+    for k in range(n):
+        m = 3 + k % 3
+        grid = np.stack(np.meshgrid(*[[0.0, 2.7]] * 3), -1).reshape(-1, 3)[:m]
+        z = rng.choice([29, 79], m)
+        bare = Sample(z, grid + rng.normal(0, noise, (m, 3)), np.zeros((3, 3)), np.zeros(3, bool))
+        found = energy_forces(truth, collate([bare], r_max=6.0, dtype=torch.float64).atoms)
+        own = sum(e * np.count_nonzero(z == a) for a, e in alone)
+        rows.append(
+            Sample(
+                z,
+                bare.positions,
+                bare.cell,
+                bare.pbc,
+                energy=found.energy.item() + own,
+                forces=found.forces.numpy(),
+            )
+        )
+    return kind(rows)
+
+
 @pytest.fixture
 def clusters():
-    """Copper-gold clusters of several compositions, labelled by a Morse potential plus isolated atoms."""
+    return make_clusters
 
-    def make(n: int, seed: int = 0, alone=((29, -3.0), (79, -5.0))):
-        rng = np.random.default_rng(seed)
-        truth = Morse(depth=0.5, width=1.2, r0=2.6, r_max=6.0).double()
-        rows = Rows()
-        for k in range(n):
-            m = 3 + k % 3
-            grid = np.stack(np.meshgrid(*[[0.0, 2.7]] * 3), -1).reshape(-1, 3)[:m]
-            z = rng.choice([29, 79], m)
-            bare = Sample(z, grid + rng.normal(0, 0.15, (m, 3)), np.zeros((3, 3)), np.zeros(3, bool))
-            found = energy_forces(truth, collate([bare], r_max=6.0, dtype=torch.float64).atoms)
-            own = sum(e * np.count_nonzero(z == a) for a, e in alone)
-            rows.append(
-                Sample(
-                    z,
-                    bare.positions,
-                    bare.cell,
-                    bare.pbc,
-                    energy=found.energy.item() + own,
-                    forces=found.forces.numpy(),
-                )
-            )
-        return rows
 
-    return make
+@pytest.fixture(scope="session")
+def old_level():
+    """Training, validation and test structures of the level of theory that a model was trained on."""
+    return tuple(make_clusters(n, seed, kind=Structures) for n, seed in ((24, 0), (8, 1), (12, 2)))
+
+
+@pytest.fixture(scope="session")
+def new_level():
+    """The same of another level: other bonds, other places, other isolated atoms."""
+    other = {"alone": ((29, -13.0), (79, -25.0)), "depth": 0.8, "r0": 2.45, "noise": 0.08, "kind": Structures}
+    return tuple(make_clusters(n, seed, **other) for n, seed in ((16, 3), (6, 4), (12, 5)))
+
+
+@pytest.fixture(scope="session")
+def pretrained(old_level):
+    """A small network trained on the old level; tests must not change it."""
+    train, valid, _ = old_level
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = TensorNet(elements=["Cu", "Au"], r_max=5.0, channels=8, layers=1, n_radial=8)
+    plan = Plan(epochs=20, batch_size=6, lr=0.02, dtype="float64", validations=5)
+    return fit(EnergyForces(net), train, valid, plan=plan)
 
 
 @pytest.fixture
