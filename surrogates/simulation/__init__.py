@@ -10,6 +10,8 @@ from surrogates.simulation.equation_of_state import EquationOfState, equation_of
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.simulation.modes import Modes
 from surrogates.simulation.optimizers import FIRE, LBFGS
+from surrogates.simulation.phonon_modes import Phonons
+from surrogates.simulation.phonons import phonons
 from surrogates.simulation.relax import relax
 from surrogates.simulation.relaxed import Relaxed
 from surrogates.simulation.trajectory import Trajectory
@@ -24,6 +26,7 @@ __all__ = [
     "EquationOfState",
     "Langevin",
     "Modes",
+    "Phonons",
     "Relaxed",
     "SecondDerivatives",
     "StressStrain",
@@ -32,6 +35,7 @@ __all__ = [
     "dynamics",
     "elastic_constants",
     "equation_of_state",
+    "phonons",
     "relax",
     "vibrations",
 ]
