@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from surrogates.workflows.fields import Angstrom, Count, Length, Seed, StructuresFile, Takes
+from surrogates.workflows.fields import Angstrom, Count, Length, Positive, Seed, StructuresFile, Takes
 
 _SOURCES = ("molecule", "smiles", "bulk", "file")
 
@@ -16,9 +16,12 @@ class Structure:
 
     Args:
         molecule: a name of ASE's G2 collection. smiles: conformers by RDKit, `conformers` of them.
-        bulk: a crystal's element or formula, with `crystalstructure`, `a`, `c` (Å), `cubic` and `repeat`.
+        bulk: a crystal's element or formula, with `crystalstructure`, `a`, `b`, `c` (Å), `alpha` (degrees), `covera`,
+            `u`, `cubic` and `orthorhombic`, as ase.build.bulk takes them.
         file: a file of structures or an output of a step; `index` takes one of them.
-        rattle: random displacements, Å. count: copies. strain: random strain of the cell.
+        miller: a slab of `layers` repetitions along this normal, `vacuum` Å on either side. supercell: integer
+            matrix. repeat: along each vector. vacancies: atoms taken out at random.
+        rattle: random displacements, Å. count: copies. strain: random strain of the cell. volume: low and high factor.
         seed: of the random parts. charge: elementary charges. multiplicity: 2S + 1.
     """
 
@@ -28,14 +31,25 @@ class Structure:
     bulk: str | None = None
     crystalstructure: str | None = None
     a: Length | None = None
+    b: Length | None = None
     c: Length | None = None
+    alpha: Positive | None = None
+    covera: Positive | None = None
+    u: Positive | None = None
     cubic: bool | None = None
+    orthorhombic: bool | None = None
+    miller: list[int] | None = None
+    layers: Count | None = None
+    vacuum: Length | None = None
+    supercell: list[list[int]] | None = None
     repeat: Count | list[Count] | None = None
+    vacancies: Count | None = None
     file: StructuresFile | None = None
     index: int | None = None
     rattle: Angstrom | None = None
     count: Count | None = None
     strain: float | None = None
+    volume: list[Positive] | None = None
     seed: Seed | None = None
     charge: int | None = None
     multiplicity: Count | None = None

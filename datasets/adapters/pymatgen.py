@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import ase
+import numpy as np
+from ase.constraints import FixAtoms, FixScaled
 
 from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
@@ -39,6 +41,12 @@ def _ordered(structure: Any) -> ase.Atoms:
     lattice = getattr(structure, "lattice", None)
     periodic = {} if lattice is None else {"cell": lattice.matrix, "pbc": lattice.pbc}
     atoms = ase.Atoms(numbers, structure.cart_coords, **periodic)
+    moves = structure.site_properties.get("selective_dynamics")  # a flag for each direction, True where it may move
+    if moves is not None:
+        free = np.array([[True] * 3 if flags is None else flags for flags in moves], dtype=bool)
+        partly = np.flatnonzero(free.any(axis=1) & ~free.all(axis=1))
+        still = [FixAtoms(np.flatnonzero(~free.any(axis=1)))] if (~free.any(axis=1)).any() else []
+        atoms.set_constraint([*still, *(FixScaled(int(i), ~free[i]) for i in partly)])
     charge = structure.charge
     if charge:
         atoms.info["charge"] = float(charge)

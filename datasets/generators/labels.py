@@ -54,6 +54,7 @@ class Referee:
         self.reference = reference
         self.cache = cache
         self.identity = reference.identity()
+        self.calls = 0  # of `label`, whether computed or known
         self._one_thread: OneThread | None = None
 
     def fresh(self, atoms: ase.Atoms) -> Any:
@@ -90,6 +91,7 @@ class Referee:
 
         A `calculator` that has not calculated yet is used in place of a new one, and afterwards holds the result.
         """
+        self.calls += 1
         key = self.key(atoms)
         if (known := self.cache.get(key)) is not None:
             return _restored(known)

@@ -27,7 +27,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, progress: Progress | None = None
     The first error ends the other workers and is raised; what they had done lies in the cache.
     """
     counts = [0] * len(jobs)
-    total = sum(int(job.sampling["samples"]) for job in jobs)
+    total = sum(job.samples for job in jobs)
     running: dict[int, subprocess.Popen[str]] = {}
 
     def one(k: int) -> Generated:

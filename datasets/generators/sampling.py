@@ -1,20 +1,20 @@
 """The ways to sample around a structure, told apart by the words in a file.
 
-{temperature: 500, samples: 480}      a Langevin walker
-{rattle: 0.1, samples: 100}           random displacements
+{temperature: 500, samples: 480}              a Langevin walker, in a cell that stays
+{rattle: 0.1, samples: 100, strain: 0.02}     random displacements and strains
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import ase
 
 from surrogates.datasets.generators.labels import Referee, ReferenceFailure
-from surrogates.datasets.generators.rattled import rattled
+from surrogates.datasets.generators.rattled import rattled, require_volume
 from surrogates.datasets.generators.walkers import Frame, Walker, walk
 from surrogates.physics.errors import DomainError
 
@@ -28,13 +28,17 @@ class Rattle:
     Args:
         rattle: standard deviation of each coordinate, Å. samples: labelled structures.
         strain: standard deviation of the cell's strain components; needs a periodic cell.
+        volume: the volume is multiplied by a number drawn evenly from (low, high); needs a periodic cell.
     """
 
     rattle: float | int
     samples: int
     strain: float | int = 0.0
+    volume: Sequence[float | int] | None = None
 
     def __post_init__(self) -> None:
+        if self.volume is not None:
+            require_volume(self.volume)
         if not (self.rattle >= 0 and self.strain >= 0 and self.samples > 0):
             raise DomainError(
                 f"rattle: {self.rattle}, strain: {self.strain}, samples: {self.samples} were given; "
@@ -79,7 +83,7 @@ def _displaced(start: ase.Atoms, referee: Referee, sampling: Rattle, seed: int) 
     referee.check(start)
     found = failed = draw = 0
     while found < sampling.samples:
-        (atoms,) = rattled(start, sampling.rattle, strain=sampling.strain, seed=[seed, draw])
+        (atoms,) = rattled(start, sampling.rattle, strain=sampling.strain, volume=sampling.volume, seed=[seed, draw])
         draw += 1
         try:
             labels = referee.label(atoms)
@@ -105,9 +109,17 @@ def _filled(kind: type[Any], spec: Mapping[str, Any]) -> Any:
                 f"a walker has no {word!r}; it takes {', '.join(accepted)}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
+        if word == "volume":
+            if value is not None and not (isinstance(value, list | tuple) and all(map(_is_number, value))):
+                raise DomainError(f"a walker's volume was given as {value!r}; give two factors, such as [0.94, 1.06]")
+            continue
         whole = word == "samples"
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise DomainError(f"a walker's {word} was given as {value!r}; give a {'whole ' if whole else ''}number")
     if "samples" not in spec:
         raise DomainError(f"a walker {dict(spec)} lacks samples; give the number of labelled structures it shall yield")
     return kind(**spec)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

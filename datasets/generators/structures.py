@@ -3,10 +3,12 @@
     {molecule: CH3CH2OH}                      a name of ASE's G2 collection
     {smiles: CCO, conformers: 5}              RDKit conformers, lowest energy first
     {bulk: Cu, cubic: true, repeat: 2}        a crystal, as ase.build.bulk makes it
-    {file: mine.xyz}                          whatever `read_structures` reads
+    {file: mine.cif}                          whatever `read_structures` reads
 
-Each takes `rattle` (Å), `count` (rattled copies), `strain`, `seed`, `charge` and `multiplicity`; a list of
-specifications is the structures of all of them. Only names and numbers go in: nothing is evaluated.
+Crystals of the last two are cut by `miller` (hkl of the conventional cell; of the file's own cell), `layers` and
+`vacuum`, then enlarged by `supercell` or `repeat`, then `vacancies` are made. Each source takes `rattle` (Å), `count`
+(random copies), `strain`, `volume`, `seed`, `charge` and `multiplicity`; a list of specifications is the structures of
+all of them. Only names and numbers go in: nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ from typing import Any
 import ase
 import numpy as np
 
+from surrogates.datasets.adapters.pymatgen import as_ase
 from surrogates.datasets.generators.conformers import conformers
+from surrogates.datasets.generators.crystals import crystal, slab, supercell, with_vacancies
 from surrogates.datasets.generators.rattled import rattled
 from surrogates.datasets.read import read_structures
+from surrogates.datasets.sample import Sample
 from surrogates.physics.errors import DomainError
 
-_COMMON = ("rattle", "count", "strain", "seed", "charge", "multiplicity")
-_CRYSTALS = ("sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride", "fluorite", "wurtzite")
+_COMMON = ("rattle", "count", "strain", "volume", "seed", "charge", "multiplicity")
+_LENGTHS = ("a", "b", "c", "alpha", "covera", "u")
+_CUT = ("miller", "layers", "vacuum", "supercell", "repeat", "vacancies")
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "molecule": (),
     "smiles": ("conformers",),
-    "bulk": ("crystalstructure", "a", "c", "cubic", "repeat"),
-    "file": ("index",),
+    "bulk": ("crystalstructure", *_LENGTHS, "cubic", "orthorhombic", *_CUT),
+    "file": ("index", *_CUT),
 }
 """What names a structure, and the further words that each source takes."""
 
@@ -46,8 +52,8 @@ def structures_from_spec(spec: Any, *, folder: str | Path = ".") -> list[ase.Ato
         return [with_electrons(spec)]
     if isinstance(spec, str):
         return structures_from_spec({"file": spec}, folder=folder)
-    if hasattr(spec, "to_ase_atoms"):
-        return [with_electrons(_from_pymatgen(spec))]
+    if isinstance(spec, Sample) or hasattr(spec, "sites"):
+        return [with_electrons(as_ase(spec))]
     if isinstance(spec, Iterable):
         found = [atoms for one in spec for atoms in structures_from_spec(one, folder=folder)]
         if found:
@@ -85,19 +91,30 @@ def _from_mapping(spec: Mapping[str, Any], folder: Path) -> list[ase.Atoms]:
                 f"structures from {source} take no {word!r}; they take {', '.join(accepted[1:])}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
-    return {"molecule": _molecule, "smiles": _smiles, "bulk": _bulk, "file": lambda s: _file(s, folder)}[source](spec)
+    makers = {"molecule": _molecule, "smiles": _smiles, "bulk": _bulk, "file": lambda s: _file(s, folder)}
+    return [_cut(atoms, spec) for atoms in makers[source](spec)]
 
 
 def _prepared(found: Sequence[ase.Atoms], spec: Mapping[str, Any]) -> list[ase.Atoms]:
-    """Electrons, then rattled copies where asked for."""
+    """Electrons, vacancies, then random copies where asked for."""
     known = [with_electrons(a, _whole(spec, "charge"), _whole(spec, "multiplicity")) for a in found]
-    std, strain = _number(spec, "rattle", 0.0), _number(spec, "strain", 0.0)
-    count, seed = _whole(spec, "count", 1), _whole(spec, "seed", 0)
-    if std == 0 and strain == 0:
-        if count != 1:
-            raise DomainError(f"structures: count: {count} asks for copies that are all the same; add rattle: 0.1")
+    std, strain, volume = _number(spec, "rattle", 0.0), _number(spec, "strain", 0.0), spec.get("volume")
+    count, seed, gone = _whole(spec, "count", 1), _whole(spec, "seed", 0), _whole(spec, "vacancies")
+    if volume is not None and (not isinstance(volume, list | tuple) or not all(_is_number(v) for v in volume)):
+        raise DomainError(f"structures: volume: {volume!r} was given; give two factors, such as [0.94, 1.06]")
+    random = bool(std or strain or volume is not None)
+    if not random and count != 1 and gone is None:
+        raise DomainError(f"structures: count: {count} asks for copies that are all the same; add rattle: 0.1")
+    if gone is not None:  # each copy lacks atoms of its own
+        known = [with_vacancies(a, gone, seed=[seed, k, n]) for k, a in enumerate(known) for n in range(count)]
+        count = 1
+    if not random:
         return known
-    return [r for k, a in enumerate(known) for r in rattled(a, std, count=count, strain=strain, seed=[seed, k])]
+    return [
+        copy
+        for k, a in enumerate(known)
+        for copy in rattled(a, std, count=count, strain=strain, volume=volume, seed=[seed, k])
+    ]
 
 
 def _molecule(spec: Mapping[str, Any]) -> list[ase.Atoms]:
@@ -119,30 +136,43 @@ def _smiles(spec: Mapping[str, Any]) -> list[ase.Atoms]:
 
 
 def _bulk(spec: Mapping[str, Any]) -> list[ase.Atoms]:
-    from ase.build import bulk
+    kind = spec.get("crystalstructure")
+    lengths = {name: value for name in _LENGTHS if (value := _number(spec, name)) is not None}
+    shapes = {word: _flag(spec, word) for word in ("cubic", "orthorhombic")}
+    return [crystal(str(spec["bulk"]), kind, **shapes, **lengths)]
 
-    structure = spec.get("crystalstructure")
-    if structure is not None and structure not in _CRYSTALS:
-        raise DomainError(f"crystalstructure {structure!r} is not known; it is one of {', '.join(_CRYSTALS)}")
+
+def _conventional(spec: Mapping[str, Any]) -> np.ndarray | None:
+    """The cubic cell of a crystal that has one: what Miller indices are counted in; None for the crystal's own."""
+    try:
+        cubic = crystal(
+            str(spec["bulk"]),
+            spec.get("crystalstructure"),
+            cubic=True,
+            **{name: value for name in _LENGTHS if (value := _number(spec, name)) is not None},
+        )
+    except (DomainError, KeyError):
+        return None
+    return np.asarray(cubic.cell.array)
+
+
+def _cut(atoms: ase.Atoms, spec: Mapping[str, Any]) -> ase.Atoms:
+    """The slab and the supercell that a specification asks for."""
+    if "miller" in spec:
+        layers, vacuum = _whole(spec, "layers", 4), _number(spec, "vacuum", 8.0)
+        conventional = _conventional(spec)
+        atoms = slab(atoms, list(spec["miller"]), layers=layers, vacuum=vacuum, conventional=conventional)
+    elif "layers" in spec or "vacuum" in spec:
+        raise DomainError("structures: layers and vacuum belong to a slab; add miller, such as [1, 1, 1]")
+    if "supercell" in spec:
+        atoms = supercell(atoms, spec["supercell"])
     repeat = spec.get("repeat", 1)
     times = [repeat] * 3 if isinstance(repeat, int) else list(repeat)
-    if len(times) != 3 or not all(isinstance(n, int) and n > 0 for n in times):
+    if len(times) != 3 or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in times):
         raise DomainError(f"repeat: {repeat!r} was given; give a whole number or three of them, such as [2, 2, 2]")
-    try:
-        cell = bulk(
-            str(spec["bulk"]),
-            structure,
-            a=_number(spec, "a"),
-            c=_number(spec, "c"),
-            cubic=bool(spec.get("cubic", False)),
-        )
-    except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise DomainError(
-            f"no crystal of {spec['bulk']!r} can be built: {error or type(error).__name__}; "
-            "give crystalstructure and a (Å), or a file"
-        ) from error
-    cell.set_initial_magnetic_moments(None)  # ASE's guess for magnetic metals is no statement of the user
-    return [cell.repeat(times)]
+    if times != [1, 1, 1] and not atoms.pbc.all():
+        raise DomainError(f"repeat: {repeat!r} was given for {atoms.symbols}, which has no periodic cell; leave it out")
+    return atoms if times == [1, 1, 1] else atoms.repeat(times)
 
 
 def _file(spec: Mapping[str, Any], folder: Path) -> list[ase.Atoms]:
@@ -157,13 +187,6 @@ def _file(spec: Mapping[str, Any], folder: Path) -> list[ase.Atoms]:
     return [found[index]]
 
 
-def _from_pymatgen(thing: Any) -> ase.Atoms:
-    atoms = ase.Atoms(thing.to_ase_atoms())
-    charge, multiplicity = getattr(thing, "charge", None), getattr(thing, "spin_multiplicity", None)
-    atoms.info = {k: v for k, v in (("charge", charge), ("multiplicity", multiplicity)) if v is not None}
-    return atoms
-
-
 def _whole(spec: Mapping[str, Any], word: str, default: Any = None) -> Any:
     value = spec.get(word, default)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
@@ -173,6 +196,17 @@ def _whole(spec: Mapping[str, Any], word: str, default: Any = None) -> Any:
 
 def _number(spec: Mapping[str, Any], word: str, default: Any = None) -> Any:
     value = spec.get(word, default)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value)):
+    if value is not None and not _is_number(value):
         raise DomainError(f"structures: {word}: {value!r} was given; give a number")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _flag(spec: Mapping[str, Any], word: str) -> bool:
+    value = spec.get(word, False)
+    if not isinstance(value, bool):
+        raise DomainError(f"structures: {word}: {value!r} was given; give true or false")
     return value

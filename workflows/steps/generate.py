@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from surrogates.workflows.desk import Desk
@@ -13,6 +13,7 @@ from surrogates.workflows.fields import (
     ForceLimit,
     Kelvin,
     Output,
+    Positive,
     Reference,
     Unit,
     Within,
@@ -29,6 +30,7 @@ class Walk:
     Args:
         temperature: K. samples: labelled structures. timestep: fs. friction: 1/fs.
         equilibration: fs before the first sample. fmax: eV/Å to which the start is relaxed.
+        structures: where it starts, in place of the step's.
     """
 
     temperature: Kelvin
@@ -37,6 +39,7 @@ class Walk:
     friction: Annotated[float, Unit("1/fs"), Within(open=True)] = 0.02
     equilibration: Annotated[float, Unit("fs"), Within(0)] = 500.0
     fmax: ForceLimit = 0.05
+    structures: Structures | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,15 @@ class Rattled:
     """Independent random displacements.
 
     Args:
-        rattle: standard deviation, Å. samples: labelled structures. strain: of a periodic cell.
+        rattle: standard deviation, Å. samples: labelled structures. strain: of a periodic cell, standard deviation.
+        volume: low and high factor of its volume. structures: where it starts, in place of the step's.
     """
 
     rattle: Angstrom
     samples: Count
     strain: Annotated[float, Within(0)] = 0.0
+    volume: list[Positive] | None = None
+    structures: Structures | None = None
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,20 @@ class Generate:
 
     Args:
         structures: where walkers start. reference: the method. spacing: fs between samples of a walker.
-        walkers: by name; each is an output of its own, and no two share a trajectory.
+        walkers: by name; each is an output of its own, and no two share a trajectory. A list of them is one output.
     """
 
     structures: Structures
     reference: Reference
-    walkers: dict[str, Walk | Rattled]
+    walkers: dict[str, Walk | Rattled | list[Walk | Rattled]]
     spacing: Femtoseconds = 25.0
 
     def __post_init__(self) -> None:
         if not self.walkers:
             raise ValueError("there are no walkers; name at least one, such as train: {temperature: 500, samples: 100}")
-        for name in self.walkers:
+        for name, walkers in self.walkers.items():
+            if walkers == []:
+                raise ValueError(f"{name} is an empty list; give at least one walker")
             if not is_name(name) or "." in name:
                 raise ValueError(f"{name!r} is no name of a walker; use letters, digits, '_' and '-'")
 
@@ -83,10 +91,11 @@ class Generate:
         from surrogates.datasets.generators import plan_jobs, run_job
         from surrogates.workflows.inputs import start_structures
 
+        given = self.walkers[job]
         (task,) = plan_jobs(
             start_structures(self.structures),
             self.reference,
-            {job: asdict(self.walkers[job])},
+            {job: [self._words(walker) for walker in (given if isinstance(given, list) else [given])]},
             spacing=self.spacing,
             seed=desk.seed,
             directory=desk.folder,
@@ -94,6 +103,14 @@ class Generate:
         )
         done = run_job(task, lambda samples, total: desk.progress(samples, total, "samples"))
         write_json(desk.job_folder(job) / "failures.json", done.failures)
+        write_json(desk.job_folder(job) / "calls.json", done.calls)
+
+    def _words(self, walker: Walk | Rattled) -> dict[str, Any]:
+        from surrogates.workflows.inputs import start_structures
+
+        own = walker.structures
+        words = {f.name: getattr(walker, f.name) for f in fields(walker) if f.name != "structures"}
+        return words if own is None else {**words, "structures": start_structures(own)}
 
     def finish(self, desk: Desk) -> Generated:
         return Generated({name: self._part(name, desk) for name in self.walkers}, self.reference)
@@ -103,7 +120,8 @@ class Generate:
 
         data = Stored.open(desk.folder / f"{name}.h5")
         failures = tuple(read_json(desk.job_folder(name) / "failures.json") or ())
-        return Part(f"{name}.h5", len(data), data.hash, len(failures), failures[:5], data.elements)
+        calls = read_json(desk.job_folder(name) / "calls.json") or 0
+        return Part(f"{name}.h5", len(data), data.hash, len(failures), failures[:5], data.elements, calls)
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,7 @@ class Part:
     Args:
         file: in the step's folder. samples: structures in it. hash: of its content.
         failed: structures that the reference could not label, with the first `reasons`. elements: atomic numbers.
+        calls: calculations by the reference for samples, failures and starts, without those of dynamics between them.
     """
 
     file: str
@@ -121,6 +140,7 @@ class Part:
     failed: int = 0
     reasons: tuple[str, ...] = ()
     elements: tuple[int, ...] = ()
+    calls: int = 0
 
 
 @dataclass(frozen=True)
