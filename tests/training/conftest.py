@@ -143,7 +143,7 @@ def pretrained(old_level):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = TensorNet(elements=["Cu", "Au"], r_max=5.0, channels=8, layers=1, n_radial=8)
-    plan = Plan(epochs=20, batch_size=6, lr=0.02, dtype="float64", validations=5)
+    plan = Plan(epochs=16, batch_size=8, lr=0.03, dtype="float64", validations=4)
     return fit(EnergyForces(net), train, valid, plan=plan)
 
 

@@ -13,7 +13,7 @@ from surrogates.tasks.level import MixedLevels
 from surrogates.training import FineTune, Plan, combine, fit, info, load
 from surrogates.training.fine_tune import RoundedWeights
 
-SHORT = Plan(epochs=4, batch_size=8, lr=0.005, dtype="float64", validations=2)
+SHORT = Plan(epochs=2, batch_size=8, lr=0.005, dtype="float64", validations=2)
 
 
 def state(fitted):
@@ -48,9 +48,8 @@ def test_another_level_of_theory_is_refused_until_one_says_what_to_do(pretrained
 
 def test_refit_moves_isolated_atoms_to_the_new_level(pretrained, new_level):
     train, valid, test = new_level
-    tuned = fit(
-        pretrained, train, valid, plan=Plan(epochs=12, batch_size=8, lr=0.01, dtype="float64"), start=FineTune("refit")
-    )
+    plan = Plan(epochs=12, batch_size=8, lr=0.01, dtype="float64")
+    tuned = fit(pretrained, train, valid, plan=plan, start=FineTune("refit"))
     moved = tuned.provenance["start"]["isolated"]["moved"]
     assert moved["Cu"][1] - moved["Cu"][0] == pytest.approx(-10.0, abs=1.0)
     assert moved["Au"][1] - moved["Au"][0] == pytest.approx(-20.0, abs=1.0)
@@ -183,7 +182,7 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_end(pretrained, new_leve
 
     class Interrupt:
         def __call__(self, now):
-            if now.step == 3:
+            if now.step == 2:
                 signal.raise_signal(signal.SIGINT)
 
     start, train, valid = FineTune("refit", freeze="trunk"), *new_level[:2]
