@@ -48,3 +48,13 @@ class UnitMLP(nn.Module):
             x = nn.functional.silu(x @ (weight * (gain / math.sqrt(weight.shape[0]))))
             gain = SILU_GAIN
         return LowRank(x, last * (gain / math.sqrt(last.shape[0])))
+
+
+class NormMLP(nn.Sequential):
+    """Linear layers with bias, a LayerNorm and a SiLU after each but the last."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(widths):
+            layers += [nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.SiLU()]
+        super().__init__(*layers[:-2])

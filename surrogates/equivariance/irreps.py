@@ -50,7 +50,13 @@ class ChannelIrreps:
 
 
 def channel_irreps(text: str) -> ChannelIrreps:
-    """Parse "32x0e + 32x1o"; DomainError unless every irrep has one multiplicity and 0e is there."""
+    """Parse "32x0e + 32x1o" and sort it; DomainError unless every irrep has one multiplicity and 0e is there."""
+    found = ordered_irreps(text)
+    return ChannelIrreps(tuple(sorted(found.irreps, key=lambda irrep: (irrep[0], -irrep[1]))), found.channels)
+
+
+def ordered_irreps(text: str) -> ChannelIrreps:
+    """As `channel_irreps`, in the order in which they are written."""
     try:
         blocks = [(mul, (ir.l, ir.p)) for mul, ir in o3.Irreps(text).simplify() if mul > 0]
     except (ValueError, TypeError) as error:
@@ -62,7 +68,7 @@ def channel_irreps(text: str) -> ChannelIrreps:
             f"irreps {text!r}: one block per irrep, all with the same multiplicity, scalars 0e among them; "
             "for example '32x0e + 32x1o'"
         )
-    return ChannelIrreps(tuple(sorted(irreps, key=lambda irrep: (irrep[0], -irrep[1]))), multiplicities.pop())
+    return ChannelIrreps(irreps, multiplicities.pop())
 
 
 def natural_irreps(l_max: int) -> tuple[Irrep, ...]:

@@ -8,24 +8,23 @@ Changed: redundant couplings are left out; energies of isolated atoms, scale and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from surrogates.blocks.edge_convolution import EdgeConvolution
-from surrogates.blocks.elements import ElementIndex, atomic_numbers
-from surrogates.blocks.irreps_linear import ElementLinear, IrrepsLinear
-from surrogates.blocks.mlp import SILU_GAIN, UnitMLP
-from surrogates.blocks.radial import bessel, polynomial_cutoff
-from surrogates.blocks.symmetric_product import SymmetricProduct
+from surrogates.blocks.elements import atomic_numbers
+from surrogates.blocks.interactions import MeanNumber, NeighbourSum
+from surrogates.blocks.radial_embedding import Bessel, RadialEmbedding
+from surrogates.blocks.scalar_readout import ScalarReadout
 from surrogates.datasets.batch import AtomsBatch
-from surrogates.equivariance.harmonics import SphericalHarmonics
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep, channel_irreps, natural_irreps
 from surrogates.physics.errors import DomainError
+from surrogates.potentials.mace_parts import MACELayer, Trunk
+from surrogates.potentials.mace_parts.format_1 import rename
 
 
 class MACE(nn.Module):
@@ -43,15 +42,15 @@ class MACE(nn.Module):
         readout_width: hidden width of the last readout.
         avg_num_neighbors: divides sums over neighbours; `set_statistics` takes the mean number from data.
         norm: divides them instead, one copy in each layer; see surrogates.blocks.neighbor_norm.
+        trunk, readouts: instead of all others, the parts themselves: a Trunk, and for its embedding and each of its
+            layers a module (scalars) -> features with `n_features`, or None. Models may share one trunk.
     """
-
-    avg_num_neighbors: Tensor
 
     def __init__(
         self,
         *,
-        elements: Sequence[int | str],
-        r_max: float = 5.0,
+        elements: Sequence[int | str] = (),
+        r_max: float | int = 5.0,
         hidden: str = "32x0e + 32x1o",
         edge_l_max: int = 2,
         correlation: int = 3,
@@ -60,38 +59,67 @@ class MACE(nn.Module):
         cutoff_p: int = 5,
         radial_widths: Sequence[int] = (64, 64, 64),
         readout_width: int = 16,
-        avg_num_neighbors: float = 8.0,
+        avg_num_neighbors: float | int = 8.0,
         norm: nn.Module | None = None,
+        trunk: nn.Module | None = None,
+        readouts: Sequence[nn.Module | None] | None = None,
     ) -> None:
         super().__init__()
-        self.elements = atomic_numbers(elements)
-        irreps = channel_irreps(hidden)
-        _check(self.elements, r_max, correlation, layers, edge_l_max)
-        self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
-        self.norms = nn.ModuleList([] if norm is None else [deepcopy(norm) for _ in range(layers)])
-        self.arguments = dict(
-            elements=list(self.elements), r_max=r_max, hidden=hidden, edge_l_max=edge_l_max, correlation=correlation,
-            layers=layers, n_radial=n_radial, cutoff_p=cutoff_p, radial_widths=list(radial_widths),
-            readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm,
-        )  # fmt: skip
-        self.r_max, self.n_radial, self.cutoff_p = float(r_max), n_radial, cutoff_p
-        self.index = ElementIndex(self.elements)
-        self.embedding = nn.Parameter(torch.randn(1, len(self.elements), irreps.channels))
-        self.harmonics = SphericalHarmonics(edge_l_max)
-        scalars = ChannelIrreps(((0, 1),), irreps.channels)
-        features = [scalars, *[irreps] * (layers - 1), scalars]
-        widths = [n_radial, *radial_widths]
-        self.layers = nn.ModuleList(
-            MACELayer(features[k], features[k + 1], edge_l_max, correlation, widths, len(self.elements))
-            for k in range(layers)
-        )
-        self.readout = nn.Parameter(torch.randn(irreps.channels, readout_width))
-        self.last_layer = nn.Linear((layers - 1) * irreps.channels + readout_width, 1, bias=False)
+        if trunk is not None and readouts is not None:
+            if elements or len(readouts) != len(trunk.layers) + 1:  # type: ignore[arg-type]
+                raise DomainError("MACE from parts takes trunk= and readouts= alone, one more readout than layers")
+            self.arguments: dict[str, Any] = {"trunk": trunk, "readouts": list(readouts)}
+        else:
+            numbers = atomic_numbers(elements)
+            _check(numbers, r_max, correlation, layers, edge_l_max)
+            self.arguments = dict(
+                elements=list(numbers), r_max=r_max, hidden=hidden, edge_l_max=edge_l_max, correlation=correlation,
+                layers=layers, n_radial=n_radial, cutoff_p=cutoff_p, radial_widths=list(radial_widths),
+                readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm,
+            )  # fmt: skip
+            irreps = channel_irreps(hidden)
+            features = [ChannelIrreps(((0, 1),), irreps.channels), *[irreps] * (layers - 1)]
+            divisors = [MeanNumber(avg_num_neighbors) if norm is None else deepcopy(norm) for _ in range(layers)]
+            steps = [
+                _standard_layer(
+                    inputs, outputs, edge_l_max, correlation, [n_radial, *radial_widths], divisor, len(numbers)
+                )
+                for inputs, outputs, divisor in zip(features, [*features[1:], features[0]], divisors, strict=True)
+            ]
+            radial = RadialEmbedding(Bessel(r_max, n_radial), r_max=r_max, cutoff_p=cutoff_p)
+            trunk = Trunk(numbers, radial=radial, l_max=edge_l_max, layers=steps, channels=irreps.channels)
+            linear = [ScalarReadout(irreps.channels) for _ in range(layers - 1)]
+            readouts = [None, *linear, ScalarReadout(irreps.channels, [readout_width])]
+        self.trunk: Any = trunk
+        self.readouts = nn.ModuleDict({str(k): readout for k, readout in enumerate(readouts) if readout is not None})
+        width = sum(readout.n_features for readout in self.readouts.values())
+        self.last_layer = nn.Linear(width, 1, bias=False)
         nn.init.normal_(self.last_layer.weight)
+        self.register_load_state_dict_pre_hook(rename)
 
-    def set_statistics(self, *, avg_num_neighbors: float) -> None:
+    @property
+    def r_max(self) -> float:
+        """Cutoff, Å."""
+        return self.trunk.r_max
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that it knows."""
+        return self.trunk.elements
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The message passing steps."""
+        return self.trunk.layers
+
+    @property
+    def avg_num_neighbors(self) -> Tensor | None:
+        """The mean number that sums over neighbours are divided by, where they are."""
+        return next((m.number for m in self.modules() if isinstance(m, MeanNumber)), None)
+
+    def set_statistics(self, *, avg_num_neighbors: float | int) -> None:
         """Take the mean number of neighbours within r_max from data (before training)."""
-        self.avg_num_neighbors.fill_(avg_num_neighbors)
+        self.trunk.set_mean_number(avg_num_neighbors)
 
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, of order one."""
@@ -99,66 +127,22 @@ class MACE(nn.Module):
 
     def features(self, atoms: AtomsBatch) -> Float[Tensor, "atoms features"]:
         """What `last_layer` weighs: the scalars of all layers but the last, then the last readout's hidden values."""
-        vectors = atoms.vectors()
-        r = torch.linalg.vector_norm(vectors, dim=1)
-        harmonics = self.harmonics(vectors / r[:, None])
-        radial = bessel(r, self.r_max, self.n_radial) * polynomial_cutoff(r, self.r_max, self.cutoff_p)[:, None]
-        element = self.index(atoms.numbers)
-        h = self.embedding.index_select(1, element)
-        found = []
-        divisors = [norm(radial, atoms.edges[0], len(element)) for norm in self.norms]
-        for k, layer in enumerate(self.layers):
-            divisor = divisors[k] if divisors else self.avg_num_neighbors
-            h = layer(h, harmonics, radial, atoms.edges, element, divisor)
-            found.append(h[0] / math.sqrt(h.shape[-1]))
-        n = self.readout.shape[1]
-        found[-1] = nn.functional.silu(found[-1] @ self.readout) * (SILU_GAIN / math.sqrt(n))
-        return torch.cat(found, dim=1)
+        found = self.trunk(atoms)
+        return torch.cat([readout(found[int(k)][0]) for k, readout in self.readouts.items()], dim=1)
 
 
-class MACELayer(nn.Module):
-    """One message passing step: h' = linear(products of A) + W[element] h.
-
-    Args:
-        inputs, outputs: irreps of h and h', with equal channels.
-        l_max, correlation: of the harmonics, of the products.
-        radial_widths: of the radial network, its input first.
-        n_elements: number of elements.
-    """
-
-    def __init__(
-        self,
-        inputs: ChannelIrreps,
-        outputs: ChannelIrreps,
-        l_max: int,
-        correlation: int,
-        radial_widths: Sequence[int],
-        n_elements: int,
-    ) -> None:
-        super().__init__()
-        self.outputs = outputs
-        self.up = IrrepsLinear(inputs)
-        self.convolution = EdgeConvolution(inputs, l_max, _targets(inputs, l_max))
-        self.radial = UnitMLP([*radial_widths, self.convolution.n_weights])
-        self.product = SymmetricProduct(self.convolution.outputs, outputs, correlation, n_elements)
-        self.linear = IrrepsLinear(outputs)
-        shared = min(inputs, outputs, key=lambda irreps: irreps.dim)  # one begins with all irreps of the other
-        self.n_shared = shared.dim
-        self.skip = ElementLinear(shared, n_elements)
-
-    def forward(
-        self,
-        h: Float[Tensor, "components atoms channels"],
-        harmonics: Float[Tensor, "edges harmonics"],
-        radial: Float[Tensor, "edges n_radial"],
-        edges: Int[Tensor, "2 edges"],
-        element: Int[Tensor, "atoms"],
-        divisor: Float[Tensor, "*atoms_1"],
-    ) -> Float[Tensor, "components_out atoms channels"]:
-        a = self.convolution(self.up(h), harmonics, self.radial.factored(radial), edges) / divisor
-        out = self.linear(self.product(a, element))
-        kept = self.skip(h[: self.n_shared], element)
-        return out + nn.functional.pad(kept, (0, 0, 0, 0, 0, len(out) - len(kept)))
+def _standard_layer(
+    inputs: ChannelIrreps,
+    outputs: ChannelIrreps,
+    l_max: int,
+    correlation: int,
+    radial_widths: Sequence[int],
+    norm: nn.Module,
+    n_elements: int,
+) -> MACELayer:
+    targets = ChannelIrreps(_targets(inputs, l_max), inputs.channels)
+    interaction = NeighbourSum(str(inputs), l_max, str(targets), radial_widths, norm=norm)
+    return MACELayer(interaction, str(outputs), correlation=correlation, n_elements=n_elements)
 
 
 def _targets(inputs: ChannelIrreps, l_max: int) -> tuple[Irrep, ...]:

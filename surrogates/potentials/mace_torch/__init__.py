@@ -1,0 +1,1 @@
+"""Model files of mace-torch 0.3 (pickled modules), read without mace, without e3nn 0.4 and without running anything."""
