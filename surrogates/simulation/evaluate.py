@@ -12,6 +12,7 @@ from torch import Tensor
 
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.interfaces import Surrogate
+from surrogates.physics.atoms.strain import full_matrix
 from surrogates.physics.errors import SurrogatesError
 from surrogates.simulation.charges import warn_of_charges
 from surrogates.simulation.foreign import placement
@@ -29,12 +30,14 @@ class Evaluation:
         energy: eV. forces: eV/Å.
         failures: reasons by structure; energy and forces of these are NaN.
         dipole: e Å, where the surrogate has one.
+        stress: eV/Å^3, symmetric matrices, ASE's sign; None unless asked for.
     """
 
     energy: Float[Tensor, "structures"]
     forces: Float[Tensor, "atoms 3"]
     failures: dict[int, str]
     dipole: Float[Tensor, "structures 3"] | None = None
+    stress: Float[Tensor, "structures 3 3"] | None = None
 
 
 class Evaluator:
@@ -49,33 +52,38 @@ class Evaluator:
         self.device, self.dtype = placement(surrogate)
         self._asked = False
 
-    def __call__(self, atoms: AtomsBatch) -> Evaluation:
-        """Energies and forces of `atoms`; the structure that raises is found by halving and reported."""
+    def __call__(self, atoms: AtomsBatch, *, stress: bool = False) -> Evaluation:
+        """Energies and forces of `atoms`; the structure that raises is found by halving and reported.
+
+        With `stress` a structure whose stress the surrogate does not give, or gives as NaN, has failed too.
+        """
         if not self._asked:
             warn_of_charges(self.surrogate, atoms.charge.tolist(), stacklevel=6)
             self._asked = True
         atoms = self.skin(atoms)
         try:
-            found = self.ask(atoms)
+            found = self.ask(atoms, stress=stress)
         except FAILURES:
-            return self._halved(atoms)
+            return self._halved(atoms, stress)
         checked = _checked(found.energy.double(), found.forces.double(), atoms, {})
-        return replace(checked, dipole=getattr(found, "dipole", None))
+        checked = replace(checked, dipole=getattr(found, "dipole", None))
+        return _with_stress(checked, found.stress, atoms) if stress else checked
 
-    def ask(self, atoms: AtomsBatch, *, spread: bool = False) -> Any:
+    def ask(self, atoms: AtomsBatch, *, stress: bool = False, spread: bool = False) -> Any:
         """The surrogate's own result for a batch that has edges."""
-        return self.surrogate.predict(atoms.to(self.device, self.dtype), spread=spread)
+        return self.surrogate.predict(atoms.to(self.device, self.dtype), stress=stress, spread=spread)
 
-    def _halved(self, atoms: AtomsBatch) -> Evaluation:
+    def _halved(self, atoms: AtomsBatch, stress: bool) -> Evaluation:
         energy = atoms.positions.new_full((atoms.n_structures,), torch.nan)
         forces = torch.full_like(atoms.positions, torch.nan)
+        six = atoms.positions.new_full((atoms.n_structures, 6), torch.nan)
         failures: dict[int, str] = {}
         todo = [range(atoms.n_structures)]
         while todo:
             some = todo.pop()
             part, members = select(atoms, torch.tensor(list(some), device=atoms.positions.device))
             try:
-                found = self.ask(part)
+                found = self.ask(part, stress=stress)
             except FAILURES as error:
                 if len(some) == 1:
                     failures[some[0]] = f"{type(error).__name__}: {error}"
@@ -85,7 +93,10 @@ class Evaluator:
                 continue
             energy[some.start : some.stop] = found.energy.double().to(energy.device)
             forces[members] = found.forces.double().to(energy.device)
-        return _checked(energy, forces, atoms, failures)
+            if stress and found.stress is not None:
+                six[some.start : some.stop] = found.stress.double().to(energy.device)
+        checked = _checked(energy, forces, atoms, failures)
+        return _with_stress(checked, six, atoms) if stress else checked
 
 
 def select(atoms: AtomsBatch, keep: Tensor) -> tuple[AtomsBatch, Tensor]:
@@ -120,3 +131,13 @@ def _checked(energy: Tensor, forces: Tensor, atoms: AtomsBatch, failures: dict[i
     )
     bad = (~(energy.isfinite() & (finite > 0))).nonzero().squeeze(1).tolist()
     return Evaluation(energy, forces, {k: "energy or forces are not finite (NaN)" for k in bad} | failures)
+
+
+def _with_stress(found: Evaluation, voigt: Tensor | None, atoms: AtomsBatch) -> Evaluation:
+    """A periodic structure without a finite stress has failed."""
+    if voigt is None:
+        voigt = atoms.positions.new_full((atoms.n_structures, 6), torch.nan)
+    voigt = voigt.double().to(atoms.positions.device)
+    missing = (~voigt.isfinite().all(1) & atoms.pbc.any(1)).nonzero().squeeze(1).tolist()
+    reasons = {k: "the surrogate gave no finite stress, which a cell that changes needs" for k in missing}
+    return replace(found, failures=reasons | found.failures, stress=full_matrix(voigt))

@@ -76,7 +76,7 @@ class AseSurrogate:
             "forces": True,
             "energies": True,
             "dipole": True,
-            "stress": stress and atoms.pbc.all(),
+            "stress": stress and atoms.pbc.any() and atoms.cell.rank == 3,
         }
         return {name: calculator.get_property(name, atoms) if wanted[name] and name in has else None for name in wanted}
 

@@ -1,4 +1,4 @@
-"""The loop of a relaxation: a batch that shrinks as its structures arrive."""
+"""The loop of a relaxation: a batch that shrinks as its structures arrive; cells come along where they may."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from torch import Tensor
 
 from surrogates.interfaces import Surrogate
+from surrogates.physics.atoms.strain import voigt_vector
 from surrogates.simulation.constraints import Constraints
+from surrogates.simulation.deformation import Deformation
 from surrogates.simulation.evaluate import Evaluation, Evaluator, select
 from surrogates.simulation.foreign import check_elements
 from surrogates.simulation.frames import FrameFiles
 from surrogates.simulation.optimizers import Minimiser, MinimiserState
-from surrogates.simulation.relaxed import Relaxed
+from surrogates.simulation.relaxed import CellResult, Relaxed
 from surrogates.simulation.resume import Checkpoint, identify
+from surrogates.simulation.strains import Strains, allowed_strains
 from surrogates.simulation.structures import admission, as_batch, copy_atoms
 
 Path_ = str | Path | None
@@ -30,8 +33,11 @@ class Relaxation:
     """A relaxation under way; `relax` explains the arguments.
 
     Args:
+        limits: fmax in eV/Å and smax in eV/Å^3. cell: which strains it may make, and the pressure in eV/Å^3.
         files: trajectory and checkpoint, None for none.
     """
+
+    deformation: Deformation | None = None
 
     def __init__(
         self,
@@ -39,23 +45,32 @@ class Relaxation:
         surrogate: Surrogate,
         minimiser: Minimiser,
         *,
-        fmax: float,
+        limits: tuple[float, float],
+        cell: tuple[Strains, float] | None = None,
         skin: float,
         files: tuple[Path_, Path_] = (None, None),
     ) -> None:
-        self.atoms, self.fmax, self.minimiser = list(atoms), fmax, minimiser
+        self.atoms, self.limits, self.minimiser = list(atoms), limits, minimiser
         self.evaluate = Evaluator(surrogate, skin)
         n = len(self.atoms)
         self.frames = None if files[0] is None else FrameFiles(files[0], n)
         self.made, self.largest = 0, float("inf")
         self.positions = [a.positions.copy() for a in self.atoms]
+        self.cells = np.array([a.cell.array for a in self.atoms])
         self.forces = [np.full((len(a), 3), np.nan) for a in self.atoms]
-        self.energy, self.worst = np.full(n, np.nan), np.full(n, np.nan)
+        self.energy, self.worst, self.residual = (np.full(n, np.nan) for _ in range(3))
+        self.stress = np.full((n, 6), np.nan)
         self.steps, self.converged = np.zeros(n, dtype=int), np.zeros(n, dtype=bool)
         self.failure: list[str | None] = [
             admission(a, f"structure {k}") or check_elements(surrogate, a.numbers) for k, a in enumerate(self.atoms)
         ]
-        self.checkpoint = Checkpoint(files[1], identify(self.atoms, minimiser, fmax))
+        self.cell = cell
+        self.directions = {
+            k: allowed_strains(cell[0], a, f"structure {k}")
+            for k, a in enumerate(self.atoms)
+            if cell is not None and self.failure[k] is None
+        }
+        self.checkpoint = Checkpoint(files[1], identify(self.atoms, minimiser, *limits, cell))
         self._begin([k for k, reason in enumerate(self.failure) if reason is None])
         self._resume()
 
@@ -70,11 +85,14 @@ class Relaxation:
 
     def step(self, steps: int) -> None:
         """Evaluate, let go what has arrived, failed or made all its `steps`, and move the rest."""
-        found = self.evaluate(self.batch)
+        found = self.evaluate(self.batch, stress=self.deformation is not None)
         forces = self.constraints.forces(self.batch.positions, found.forces)
         worst = torch.zeros_like(found.energy).scatter_reduce(0, self.batch.structure, forces.norm(dim=1), "amax")
-        self._record(found, worst)
-        leaving = [k in found.failures or bool(self.converged[i]) for k, i in enumerate(self.ids)]
+        residual = None
+        if self.deformation is not None and found.stress is not None:
+            forces, residual = self.deformation.forces(forces, found.stress)
+        self._record(found, worst, residual)
+        leaving = [self.failure[i] is not None or bool(self.converged[i]) for i in self.ids]
         if self.made >= steps:
             leaving = [True] * self.active
         if any(leaving):
@@ -96,8 +114,9 @@ class Relaxation:
             self.energy.copy(),
             self.worst.copy(),
             tuple(self.failure),
-            self.fmax,
+            self.limits[0],
             self._spread(),
+            None if self.cell is None else CellResult(self.stress, self.residual, self.limits[1], self.cell[1]),
         )
 
     def _begin(self, ids: list[int]) -> None:
@@ -106,14 +125,21 @@ class Relaxation:
         device = self.evaluate.device
         if not ids:
             return
-        self.batch = as_batch([copy_atoms(self.atoms[k], self.positions[k]) for k in ids]).to(device)
+        self.batch = as_batch([self._copy(k) for k in ids]).to(device)
         self.constraints = Constraints([self.atoms[k] for k in ids], device)
-        self.memory = self.minimiser.start(self.batch.positions, len(ids))
+        rows = self.batch.positions
+        if self.cell is not None:
+            self.deformation = Deformation.start(self.batch, [self.directions[k] for k in ids], self.cell[1])
+            rows = self.deformation.rows
+        self.memory = self.minimiser.start(rows, len(ids))
 
-    def _record(self, found: Evaluation, worst: Tensor) -> None:
+    def _record(self, found: Evaluation, worst: Tensor, residual: Tensor | None) -> None:
         energy = self.constraints.energies(self.batch.positions, found.energy).cpu().numpy()
         bounds = np.cumsum([0] + [len(self.atoms[i]) for i in self.ids])
         positions, forces = self.batch.positions.cpu().numpy(), found.forces.cpu().numpy()
+        cells = self.batch.cell.cpu().numpy()
+        stress = None if found.stress is None else voigt_vector(found.stress).cpu().numpy()
+        lost = () if self.deformation is None else self.deformation.runaway()
         for k, i in enumerate(self.ids):
             self.steps[i] = self.made
             if k in found.failures:
@@ -122,28 +148,54 @@ class Relaxation:
             rows = slice(bounds[k], bounds[k + 1])
             self.positions[i], self.forces[i] = positions[rows].copy(), forces[rows].copy()
             self.energy[i], self.worst[i] = energy[k], float(worst[k])
-            self.converged[i] = self.worst[i] < self.fmax
+            self.converged[i] = self.worst[i] < self.limits[0]
+            if residual is not None and stress is not None:
+                self.cells[i], self.stress[i], self.residual[i] = cells[k], stress[k], float(residual[k])
+                self.converged[i] &= self.residual[i] < self.limits[1]
+            if k in lost:
+                self.converged[i] = False
+                self.failure[i] = (
+                    f"the cell was stretched or squeezed by more than a factor of e, after {self.made} steps; there is "
+                    "no minimum near at this pressure, or the structure is outside the surrogate's data"
+                )
             if self.frames is not None:
                 self.frames.write(i, self._frame(i))
 
     def _compact(self, keep: list[int]) -> Tensor:
-        """Only the structures at `keep` stay; returns the indices of their atoms."""
+        """Only the structures at `keep` stay; returns the indices of their rows."""
         kept = torch.tensor(keep, dtype=torch.long, device=self.batch.positions.device)
         self.batch, members = select(self.batch, kept)
-        self.memory = self.memory.keep(members, kept)
+        rows = members
+        if self.deformation is not None:
+            rows = self.deformation.members(members, kept)
+            self.deformation = self.deformation.keep(members, kept, self.batch.structure)
+        self.memory = self.memory.keep(rows, kept)
         self.ids = [self.ids[k] for k in keep]
         self.constraints = Constraints([self.atoms[k] for k in self.ids], self.batch.positions.device)
-        return members
+        return rows
 
     def _move(self, forces: Tensor) -> None:
-        here = self.batch.positions
-        move, self.memory = self.minimiser.step(self.memory, here, forces, self.batch.structure)
-        self.batch = replace(self.batch, positions=self.constraints.positions(here, here + move))
+        if self.deformation is None:
+            here = self.batch.positions
+            move, self.memory = self.minimiser.step(self.memory, here, forces, self.batch.structure)
+            self.batch = replace(self.batch, positions=self.constraints.positions(here, here + move))
+            return
+        old = self.deformation
+        move, self.memory = self.minimiser.step(self.memory, old.rows, forces, old.owner)
+        wanted = old.positions + move[: len(old.positions)]
+        self.deformation = old.moved(self.constraints.positions(old.positions, wanted), move)
+        self.batch = self.deformation.batch(self.batch)
+
+    def _copy(self, k: int) -> ase.Atoms:
+        return copy_atoms(self.atoms[k], self.positions[k], self.cells[k])
 
     def _frame(self, k: int) -> ase.Atoms:
-        atoms = copy_atoms(self.atoms[k], self.positions[k])
+        atoms = self._copy(k)
         if np.isfinite(self.energy[k]):
-            atoms.calc = SinglePointCalculator(atoms, energy=float(self.energy[k]), forces=self.forces[k].copy())
+            known: dict[str, Any] = {"energy": float(self.energy[k]), "forces": self.forces[k].copy()}
+            if np.isfinite(self.stress[k]).all():
+                known["stress"] = self.stress[k].copy()
+            atoms.calc = SinglePointCalculator(atoms, **known)
         return atoms
 
     def _spread(self) -> np.ndarray | None:
@@ -153,7 +205,7 @@ class Relaxation:
         good = [k for k, reason in enumerate(self.failure) if reason is None]
         std = np.full(len(self.atoms), np.nan)
         if good:
-            batch = as_batch([copy_atoms(self.atoms[k], self.positions[k]) for k in good]).to(self.evaluate.device)
+            batch = as_batch([self._copy(k) for k in good]).to(self.evaluate.device)
             found = self.evaluate.ask(self.evaluate.skin(batch), spread=True).energy_std
             if found is None:
                 return None
@@ -168,13 +220,19 @@ class Relaxation:
             "forces": np.concatenate(self.forces),
             "energy": self.energy,
             "fmax": self.worst,
+            "cells": self.cells,
+            "stress": self.stress,
+            "smax": self.residual,
             "steps": self.steps,
             "converged": self.converged,
             "ids": np.array(self.ids, dtype=np.int64),
         }
         tensors = {name: torch.as_tensor(value) for name, value in arrays.items()}
         if self.ids:
-            tensors["moving"] = self.batch.positions
+            moving = self.deformation
+            tensors["moving"] = self.batch.positions if moving is None else moving.positions
+            if moving is not None:
+                tensors["log_strain"] = moving.log_strain
             tensors |= {f"atoms.{name}": t for name, t in self.memory.atoms.items()}
             tensors |= {f"structures.{name}": t for name, t in self.memory.structures.items()}
         written = [] if self.frames is None else list(self.frames.written)
@@ -189,12 +247,19 @@ class Relaxation:
         cuts = np.cumsum(sizes)[:-1]
         self.positions = np.split(tensors["positions"].numpy(), cuts)
         self.forces = np.split(tensors["forces"].numpy(), cuts)
-        self.energy, self.worst = tensors["energy"].numpy(), tensors["fmax"].numpy()
+        self.energy, self.worst, self.residual = (tensors[name].numpy() for name in ("energy", "fmax", "smax"))
+        self.stress = tensors["stress"].numpy()
         self.steps, self.converged = tensors["steps"].numpy(), tensors["converged"].numpy()
         self.made, self.failure = facts["made"], facts["failure"]
-        self._begin(tensors["ids"].tolist())
+        self._begin(tensors["ids"].tolist())  # from the first cells
+        self.cells = tensors["cells"].numpy()
         if self.ids:
-            self.batch = replace(self.batch, positions=tensors["moving"].to(self.evaluate.device))
+            moving = tensors["moving"].to(self.evaluate.device)
+            self.batch = replace(self.batch, positions=moving)
+            if self.deformation is not None:
+                strain = tensors["log_strain"].to(self.evaluate.device)
+                self.deformation = replace(self.deformation, positions=moving, log_strain=strain)
+                self.batch = self.deformation.batch(self.batch)
             self.memory = MinimiserState(self._part("atoms.", tensors), self._part("structures.", tensors))
         if self.frames is not None:
             self.frames.cut(facts["written"] or [0] * len(sizes), sizes)

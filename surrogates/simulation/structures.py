@@ -43,10 +43,12 @@ def as_batch(atoms: Sequence[ase.Atoms], *, dtype: torch.dtype = torch.float64) 
     return from_ase(atoms, dtype=dtype)
 
 
-def copy_atoms(atoms: ase.Atoms, positions: np.ndarray) -> ase.Atoms:
-    """The same structure elsewhere; constraints come along without being applied."""
+def copy_atoms(atoms: ase.Atoms, positions: np.ndarray, cell: np.ndarray | None = None) -> ase.Atoms:
+    """The same structure elsewhere, and in another cell; constraints come along without being applied."""
     moved = atoms.copy()
     moved.positions = positions
+    if cell is not None:
+        moved.set_cell(cell, scale_atoms=False, apply_constraint=False)
     return moved
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ase.build import bulk
+from ase.build import bulk, fcc111
 
 from surrogates.physics.errors import DomainError
 from surrogates.simulation.skin import Skin
@@ -40,10 +40,10 @@ def test_half_the_margin_is_the_limit():
     assert skin.searches == 2
 
 
-def test_a_new_cell_needs_a_new_search():
+def test_another_structure_needs_a_new_search():
     skin, (atoms, *_) = Skin(4.0, 0.6), walk(1)
     for changed in (
-        replace(atoms, cell=atoms.cell * 1.001),
+        replace(atoms, cell=atoms.cell * 0.8),
         replace(atoms, pbc=~atoms.pbc),
         replace(atoms, numbers=atoms.numbers + 1),
     ):
@@ -51,6 +51,23 @@ def test_a_new_cell_needs_a_new_search():
         before = skin.searches
         assert torch.equal(skin(changed).edges, changed.with_edges(4.0).edges)
         assert skin.searches == before + 1
+
+
+def test_a_cell_that_changes_eats_up_the_margin():
+    """Edges stay those of a fresh search while cells strain and atoms move, slabs included, with few searches."""
+    generator = torch.Generator().manual_seed(0)
+    atoms = as_batch([bulk("Cu", cubic=True), bulk("Si"), fcc111("Cu", (2, 2, 2), vacuum=3.0)])
+    skin, plane = Skin(4.0, 0.8), atoms.pbc.double()
+    strain = torch.randn(3, 3, 3, generator=generator, dtype=torch.float64) * plane[:, :, None] * plane[:, None, :]
+    for _ in range(15):
+        fresh, kept = atoms.with_edges(4.0), skin(atoms)
+        assert torch.equal(kept.edges, fresh.edges)
+        torch.testing.assert_close(kept.shift, fresh.shift, rtol=0, atol=1e-12)
+        deform = torch.eye(3, dtype=torch.float64) + 0.005 * strain
+        move = 0.02 * torch.randn(atoms.positions.shape, generator=generator, dtype=torch.float64)
+        positions = torch.einsum("ni,nij->nj", atoms.positions + move, deform[atoms.structure])
+        atoms = replace(atoms, positions=positions, cell=atoms.cell @ deform)
+    assert 1 < skin.searches < 8
 
 
 def test_a_negative_skin_is_refused():
