@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from ase.eos import birchmurnaghan, vinet
 from jaxtyping import Float
+from scipy.integrate import trapezoid
 from scipy.optimize import curve_fit
 
 from surrogates.physics.errors import DomainError
@@ -166,3 +167,15 @@ def scaled(atoms: ase.Atoms, factor: float) -> ase.Atoms:
     copy = atoms.copy()
     copy.set_cell(atoms.cell.array * factor, scale_atoms=True)
     return copy
+
+
+def delta(own: tuple[float, float, float], other: tuple[float, float, float], form: str) -> float:
+    """Distance of two curves (Å^3/atom, GPa, dB/dP) whose minima are laid upon each other in energy, eV/atom.
+
+    sqrt of the mean of (E1 - E2)² over volumes within 6 % of the mean of both minima (K. Lejaeghere and others,
+    doi:10.1080/10408436.2013.772503).
+    """
+    middle = (own[0] + other[0]) / 2
+    volumes = np.linspace(0.94, 1.06, 201) * middle
+    first, second = (FORMS[form](volumes, 0.0, bulk * GPA, slope, volume) for volume, bulk, slope in (own, other))
+    return float(np.sqrt(trapezoid((first - second) ** 2, volumes) / np.ptp(volumes)))

@@ -81,6 +81,11 @@ class Phonons:
     truncation: float
     evaluations: int
 
+    @property
+    def supercell_atoms(self) -> int:
+        """How many atoms the supercell has."""
+        return round(float(np.linalg.det(self.supercell))) * len(self.atoms)
+
     def frequencies(self, q: Any) -> Float[np.ndarray, "points branches"]:
         """THz at fractional wave vectors (points, 3), ascending, imaginary ones negative."""
         points = np.atleast_2d(np.asarray(q, dtype=float))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from surrogates.workflows.report import crystals_criteria as crystals
 from surrogates.workflows.report.accuracy import ordered, slope
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.verdict import Criterion
@@ -24,7 +25,9 @@ def criteria(run: FinishedRun) -> list[Criterion]:
     found = [*_data(run), *(_accuracy(evaluated) if evaluated else [Criterion("force error", None, essential=True)])]
     if evaluated is not None:
         found += [*_laws(evaluated), *_spread(evaluated)]
-    for kind, rule in (("relax", _minima), ("vibrations", _modes), ("dynamics", _drift)):
+    rules = {"relax": _minima, "vibrations": _modes, "equation_of_state": crystals.curves}
+    rules |= {"elastic": crystals.elasticity, "phonons": crystals.phonons, "dynamics": _drift}
+    for kind, rule in rules.items():
         for unit in run.of(kind):
             found += rule(unit)
     return found

@@ -35,12 +35,14 @@ _STYLE: Any = {
 
 
 class _Canvas:
-    """A figure with `columns` panels; `svg()` closes it."""
+    """A figure with `columns` panels, of widths in the ratios `shares` if given; `svg()` closes it."""
 
-    def __init__(self, columns: int = 1, width: float = 4.2, height: float = 3.1) -> None:
+    def __init__(
+        self, columns: int = 1, width: float = 4.2, height: float = 3.1, shares: Sequence[float] | None = None
+    ) -> None:
         self.figure = Figure(figsize=(width * columns, height), layout="constrained", dpi=110)
         FigureCanvasSVG(self.figure)
-        self.axes: list[Axes] = list(self.figure.subplots(1, columns, squeeze=False)[0])
+        self.axes: list[Axes] = list(self.figure.subplots(1, columns, squeeze=False, width_ratios=shares)[0])
 
     def svg(self) -> str:
         text = io.StringIO()
@@ -186,6 +188,45 @@ def sticks(up: Sequence[float], down: Sequence[float] | None, *, xlabel: str, na
     axis.set(xlabel=xlabel, yticks=[], ylim=(-1.1, 1.5))
     axis.spines["left"].set_visible(False)
     axis.legend(loc="upper center", ncols=2)
+    return canvas.svg()
+
+
+@_styled
+def fitted(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], *, xlabel: str, ylabel: str
+) -> str:
+    """Points with the curve through them: {name: (x, y, fine x, fitted y)}."""
+    canvas = _Canvas(width=5.2)
+    (axis,) = canvas.axes
+    for k, (name, (x, y, fine, fit)) in enumerate(curves.items()):
+        axis.plot(fine, fit, color=_SHADES[k % 6], lw=1.0)
+        axis.plot(x, y, "o" if k == 0 else "s", color=_SHADES[k % 6], ms=4, mfc="none", label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend()
+    return canvas.svg()
+
+
+@_styled
+def bands(sets: Mapping[str, Mapping[str, np.ndarray]], *, labels: Sequence[tuple[float, str]]) -> str:
+    """Phonon bands (x, bands in THz) over each other, their densities of states (dos_frequencies, dos) beside them.
+
+    The first set decides about the path and its `labels` (x, name); others are stretched to its length.
+    """
+    canvas = _Canvas(2, width=4.0, height=3.6, shares=[3.4, 1])
+    along, beside = canvas.axes
+    length = next(iter(sets.values()))["x"][-1]
+    for k, (name, found) in reversed(list(enumerate(sets.items()))):  # the first on top
+        style: Any = {"color": _SHADES[k % 6], "lw": 1.2 if k == 0 else 1.6, "ls": "-" if k == 0 else (0, (3, 2))}
+        along.plot(found["x"] * (length / found["x"][-1]), found["bands"], **style)
+        beside.plot(found["dos"], found["dos_frequencies"], label=name, **style)
+    for x, _ in labels:
+        along.axvline(x, color=GREY, lw=0.5)
+    along.axhline(0, color=GREY, lw=0.5)
+    along.set_xticks([x for x, _ in labels], [name for _, name in labels])
+    along.set(xlim=(0, length), ylabel="frequency (THz)")
+    beside.set(xlim=(0, None), ylim=along.get_ylim(), yticks=[], xticks=[], xlabel="density of states")
+    handles, names = beside.get_legend_handles_labels()
+    canvas.figure.legend(handles[::-1], names[::-1], loc="outside upper left", ncols=2)
     return canvas.svg()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surrogates.workflows.files import write_text
-from surrogates.workflows.report import accuracy, costs, simulations, training
+from surrogates.workflows.report import accuracy, costs, crystals, simulations, training
 from surrogates.workflows.report.criteria import criteria
 from surrogates.workflows.report.finished import Finished, FinishedRun, finished_run
 from surrogates.workflows.report.page import Section, render
@@ -31,6 +31,9 @@ def sections(run: FinishedRun) -> Iterator[Section]:
     for kind, section in (
         ("relax", simulations.minima),
         ("vibrations", simulations.vibrations),
+        ("equation_of_state", crystals.curves),
+        ("elastic", crystals.elasticity),
+        ("phonons", crystals.phonons),
         ("dynamics", simulations.trajectory),
         ("generate", training.data),
     ):
