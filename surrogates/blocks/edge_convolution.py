@@ -13,12 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from surrogates.blocks.low_rank import LowRank
+from surrogates.blocks.neighbor_sum import NeighborSum
 from surrogates.equivariance.couplings import wigner_3j
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
-from surrogates.kernels.constant import Constant
 from surrogates.kernels.edge_code import EdgeCode, PathCode
-from surrogates.kernels.edge_sum import by_receiver, edge_sum
-from surrogates.kernels.native import usable
 
 Path = tuple[int, int]  # block of the features, degree of the harmonics
 
@@ -59,11 +57,13 @@ class EdgeConvolution(nn.Module):
         self.outputs = tuple(irrep for irrep, _ in blocks)
         self.channels, self.channels_out = inputs.channels, channels_out or inputs.channels
         self.counts = [n for _, n in blocks]
-        self.n_weights = sum(self.counts) * self.channels if product is None else int(product.n_weights)  # type: ignore[arg-type]
         if product is None:
-            self.code, values = _code(inputs, {irrep: paths[irrep] for irrep in self.outputs}, l_max, rounded)
-            self.couplings = Constant(torch.tensor(values, dtype=torch.float64))
-            self.table = Constant(_table(self.code, values))
+            self.n_weights = sum(self.counts) * self.channels
+            self.neighbor_sum = NeighborSum(
+                *_code(inputs, {irrep: paths[irrep] for irrep in self.outputs}, l_max, rounded)
+            )
+        else:
+            self.n_weights = int(product.n_weights)  # type: ignore[arg-type]
         self.mix = nn.ParameterList(
             nn.Parameter(torch.randn(n * self.channels, self.channels_out)) for n in self.counts
         )
@@ -75,52 +75,23 @@ class EdgeConvolution(nn.Module):
         weights: Float[Tensor, "edges weights"] | LowRank,
         edges: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "components_out atoms channels_out"]:
-        n = h.shape[1]
-        sums = self._native if self.product is None and usable(h, harmonics) else self._eager
+        sums = self.neighbor_sum if self.product is None else self._by_product
         mixed = [
             block.flatten(0, 1) @ (mix * len(mix) ** -0.5)
             for block, mix in zip(sums(h, harmonics, weights, edges), self.mix, strict=True)
         ]
-        return torch.cat(mixed).view(-1, n, self.channels_out)
+        return torch.cat(mixed).view(-1, h.shape[1], self.channels_out)
 
-    def _native(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
-        """Blocks (components, atoms, paths * channels) of the sum, by the fused kernel."""
-        neighbors, order = by_receiver(edges, h.shape[1])
-        left, right = (weights.left, weights.right) if isinstance(weights, LowRank) else (weights, None)
-        if order is not None:
-            harmonics, left = harmonics.index_select(0, order), left.index_select(0, order)
-        flat = edge_sum(h, harmonics, left, right, neighbors, self.code, self.couplings)
-        shapes = [
-            (2 * l + 1, h.shape[1], n * self.channels) for (l, _), n in zip(self.outputs, self.counts, strict=True)
-        ]
-        parts = flat.split([math.prod(shape) for shape in shapes])
-        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-    def _eager(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
-        """The same, message by message."""
+    def _by_product(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
+        """Blocks (components, atoms, paths * channels) of the sum of another product's messages."""
+        assert self.product is not None
         receiver, sender = edges
         w = weights.full() if isinstance(weights, LowRank) else weights
-        neighbours = h.index_select(1, sender).transpose(0, 1)
-        if self.product is None:
-            coupling = torch.einsum("es,srk->erk", harmonics, self.table.like(harmonics))
-            factors = w.unflatten(1, (-1, self.channels)).index_select(1, self._path(h.device))
-            messages = torch.bmm(coupling, neighbours) * factors
-        else:
-            messages = self.product(neighbours, harmonics, w)
+        messages = self.product(h.index_select(1, sender).transpose(0, 1), harmonics, w)
         summed = messages.new_zeros(h.shape[1], *messages.shape[1:]).index_add(0, receiver, messages)
         sizes = [(2 * l + 1) * n for (l, _), n in zip(self.outputs, self.counts, strict=True)]
-        blocks = []
-        for part, (l, _), n in zip(summed.split(sizes, dim=1), self.outputs, self.counts, strict=True):
-            blocks.append(part.unflatten(1, (2 * l + 1, n)).transpose(0, 1).flatten(2))
-        return blocks
-
-    def _path(self, device: torch.device) -> Tensor:
-        """The path of each row (block, component, path)."""
-        rows, first = [], 0
-        for (l, _), n in zip(self.outputs, self.counts, strict=True):
-            rows += list(range(first, first + n)) * (2 * l + 1)
-            first += n
-        return torch.tensor(rows, device=device)
+        parts = zip(summed.split(sizes, dim=1), self.counts, strict=True)
+        return [part.unflatten(1, (-1, n)).transpose(0, 1).flatten(2) for part, n in parts]
 
 
 def edge_paths(inputs: ChannelIrreps, harmonics: tuple[Irrep, ...], output: Irrep) -> list[Path]:
@@ -159,14 +130,3 @@ def _code(
             coded.append(PathCode(int(firsts[k]), 2 * l1 + 1, block, place, 2 * l3 + 1, tuple(entries)))
     counts = tuple(len(own) for own in paths.values())
     return EdgeCode(tuple(coded), inputs.dim, (l_max + 1) ** 2, counts), values
-
-
-def _table(code: EdgeCode, values: list[float]) -> Tensor:
-    """The couplings as (harmonics, rows by block, component and path, components of h)."""
-    table = torch.zeros(code.n_harmonics, code.offsets[-1], code.n_in, dtype=torch.float64)
-    for path in code.paths:
-        for row, i, terms in path.entries:
-            at = code.offsets[path.block] + row * code.counts[path.block] + path.place
-            for harmonic, index in terms:
-                table[harmonic, at, path.first + i] = values[index]
-    return table

@@ -75,8 +75,8 @@ def forward(code: EdgeCode, dtype: torch.dtype, width: int) -> str:
     return _kernel(code, dtype, width, [*body, "}"])
 
 
-def gradient(code: EdgeCode, with_h: bool, dtype: torch.dtype, width: int) -> str:
-    """dw, dy, and dh += where asked, of the edges of the atoms first..last."""
+def gradient(code: EdgeCode, with_h: bool, with_y: bool, dtype: torch.dtype, width: int) -> str:
+    """dw, and dh += and dy where asked, of the edges of the atoms first..last."""
     body = ["for (int64_t e = from; e < to; e++) {", *_edge_numbers(code, "k", "y", "0"), *_harmonics_zero(code)]
     for p, path in enumerate(code.paths):
         body += [
@@ -89,9 +89,10 @@ def gradient(code: EdgeCode, with_h: bool, dtype: torch.dtype, width: int) -> st
         ]
         graph, leaves = _path(path)
         slope = graph.gradient(_energy(graph, path, leaves), [*leaves["w"], *leaves["h"], *leaves["k"]])
+        slope |= {} if with_y else dict.fromkeys(leaves["k"])
         body += statements(_results(code, p, leaves, slope, with_h), "const vec")
         body += ["}", *_collect(path), "}"]
-    return _kernel(code, dtype, width, [*body, *_harmonics_store(code), "}"])
+    return _kernel(code, dtype, width, [*body, *(_harmonics_store(code) if with_y else []), "}"])
 
 
 def second(code: EdgeCode, given: tuple[bool, bool, bool], dtype: torch.dtype, width: int) -> str:

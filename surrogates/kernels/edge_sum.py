@@ -111,13 +111,13 @@ class _EdgeSumGradient(torch.autograd.Function):
         ctx.fixed = fixed
         ctx.set_materialize_grads(False)
         dh, dright = (torch.zeros_like(x) if there else None for x, there in ((h, needs[0]), (right, needs[3])))
-        dy, dleft = torch.empty_like(y), torch.empty_like(left)
-        run = _Runner(edge_code.gradient, (dh is not None,), fixed, h)
+        dy, dleft = torch.empty_like(y) if needs[1] else None, torch.empty_like(left)
+        run = _Runner(edge_code.gradient, (dh is not None, dy is not None), fixed, h)
         for tile in fixed[0].tiles():
             rows = tile.edges
             w = _product(left[rows], right)
             dw = dleft[rows] if right is None else torch.empty_like(w)
-            run(tile, h=h, y=y[rows], w=w, g=g, dh=dh, dy=dy[rows], dw=dw)
+            run(tile, h=h, y=y[rows], w=w, g=g, dh=dh, dy=None if dy is None else dy[rows], dw=dw)
             if right is not None:
                 torch.mm(dw, right.T, out=dleft[rows])
             if dright is not None:

@@ -16,9 +16,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.blocks.elements import LARGEST, ElementIndex, atomic_numbers
+from surrogates.blocks.low_rank import LowRank
 from surrogates.blocks.mlp import MLP
+from surrogates.blocks.neighbor_sum import NeighborSum
 from surrogates.blocks.radial import cosine_cutoff, exp_normal, exp_normal_parameters
 from surrogates.datasets.batch import AtomsBatch
+from surrogates.kernels.constant import Constant
+from surrogates.kernels.edge_code import EdgeCode, PathCode
 from surrogates.physics.errors import DomainError
 
 PARTS = (1, 3, 5)  # coefficients of I, A and S
@@ -77,17 +81,17 @@ class TensorNet(nn.Module):
 
     def features(self, atoms: AtomsBatch) -> Float[Tensor, "atoms features"]:
         """What the energies are linear in, with the weights of `last_layer`: functions of |I|^2, |A|^2, |S|^2."""
-        norms = torch.cat([part.square().sum(1) for part in self._state(atoms).split(PARTS, 1)], dim=1)
+        norms = torch.cat([part.square().sum(0) for part in self._state(atoms).split(PARTS)], dim=1)
         return self.readout(self.norm(norms))
 
     def tensors(self, atoms: AtomsBatch) -> Float[Tensor, "atoms 3 3 channels"]:
         """The matrices X of each atom, X -> R X R^T under a rotation R; see `vectors` and `symmetric_tensors`."""
-        return to_matrix(self._state(atoms))
+        return to_matrix(self._state(atoms)).permute(2, 0, 1, 3)
 
     def _state(self, atoms: AtomsBatch) -> Tensor:
         vectors = atoms.vectors()
         r = vectors.norm(dim=1)
-        radial, cutoff = self.radial(r), cosine_cutoff(r, self.r_max)[:, None, None]
+        radial, cutoff = self.radial(r), cosine_cutoff(r, self.r_max)[:, None]
         alone = self.radial(r.new_zeros(1))
         x = self.embedding(self.index(atoms.numbers), atoms.edges, vectors / r[:, None], radial, cutoff, alone)
         for layer in self.layers:
@@ -108,13 +112,13 @@ def symmetric_tensors(matrices: Float[Tensor, "atoms 3 3 channels"]) -> Float[Te
     return symmetric - trace * torch.eye(3, dtype=matrices.dtype, device=matrices.device)[None, :, :, None]
 
 
-def anticommutator(y: Float[Tensor, "atoms 9 c"], m: Float[Tensor, "atoms 9 c"]) -> Float[Tensor, "atoms 9 c"]:
+def anticommutator(y: Float[Tensor, "9 atoms c"], m: Float[Tensor, "9 atoms c"]) -> Float[Tensor, "9 atoms c"]:
     """YM + MY, which keeps parity: even (I, S) and odd (A) parts multiply as signs do."""
     a, b = to_matrix(y), to_matrix(m)
     return to_coefficients(_matmul(a, b) + _matmul(b, a))
 
 
-def twice(y: Float[Tensor, "atoms 9 c"], m: Float[Tensor, "atoms 9 c"]) -> Float[Tensor, "atoms 9 c"]:
+def twice(y: Float[Tensor, "9 atoms c"], m: Float[Tensor, "9 atoms c"]) -> Float[Tensor, "9 atoms c"]:
     """2YM, whose antisymmetric part holds cross products: covariant under rotations only."""
     return to_coefficients(2 * _matmul(to_matrix(y), to_matrix(m)))
 
@@ -123,15 +127,14 @@ Product = Callable[[Tensor, Tensor], Tensor]
 PRODUCTS: dict[str, Product] = {"O(3)": anticommutator, "SO(3)": twice}
 
 
-def to_matrix(coefficients: Float[Tensor, "atoms 9 channels"]) -> Float[Tensor, "atoms 3 3 channels"]:
+def to_matrix(coefficients: Float[Tensor, "9 atoms channels"]) -> Float[Tensor, "3 3 atoms channels"]:
     """Nine coefficients (1 of I, 3 of A, 5 of S) -> matrices with the same norm."""
-    n, _, channels = coefficients.shape
-    return (_BASIS.to(coefficients).mT @ coefficients).view(n, 3, 3, channels)
+    return (_BASIS.like(coefficients).mT @ coefficients.flatten(1)).view(3, 3, *coefficients.shape[1:])
 
 
-def to_coefficients(matrices: Float[Tensor, "atoms 3 3 channels"]) -> Float[Tensor, "atoms 9 channels"]:
+def to_coefficients(matrices: Float[Tensor, "3 3 atoms channels"]) -> Float[Tensor, "9 atoms channels"]:
     """Matrices -> their coefficients in the orthonormal basis: X = I + A + S split into its parts."""
-    return _BASIS.to(matrices) @ matrices.flatten(1, 2)
+    return (_BASIS.like(matrices) @ matrices.flatten(2).flatten(0, 1)).view(9, *matrices.shape[2:])
 
 
 class _Radial(nn.Module):
@@ -159,7 +162,7 @@ class _PartLinear(nn.Module):
         self.mix = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in PARTS)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([mix(part) for mix, part in zip(self.mix, x.split(PARTS, 1), strict=True)], dim=1)
+        return torch.cat([mix(part) for mix, part in zip(self.mix, x.split(PARTS), strict=True)])
 
 
 class _Embedding(nn.Module):
@@ -174,19 +177,24 @@ class _Embedding(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.scalars = nn.Sequential(MLP([channels, 2 * channels, 3 * channels]), nn.SiLU())
         self.mix = _PartLinear(channels)
+        self.bonds = NeighborSum(*_bond_code())
 
     def forward(
         self, species: Tensor, edges: Tensor, directions: Tensor, radial: Tensor, cutoff: Tensor, alone: Tensor
     ) -> Tensor:
         z = self.species(species)
         z_i, z_j = self.receiver(z), self.sender(z)
-        i, j = edges
-        pair = (z_i.index_select(0, i) + z_j.index_select(0, j))[:, None]
-        weights = self.radial(radial).unflatten(1, (3, -1)) * (cutoff * pair)
-        own = self.radial(alone).unflatten(1, (3, -1)) * (z_i + z_j)[:, None]  # a zero vector has an I, no A and no S
-        x = nn.functional.pad(own[:, :1] * 3**0.5, (0, 0, 0, 8))
-        x = x.index_add(0, i, _spread(weights) * _of_bonds(directions)[:, :, None])
-        scalars = self.scalars(self.norm(x.square().sum(1))).unflatten(1, (3, -1))
+        weights = LowRank(  # the radial map and its bias, times the cutoff
+            torch.cat([radial * cutoff, cutoff], dim=1), torch.cat([self.radial.weight.T, self.radial.bias[None]])
+        )
+        h = torch.stack([z_j, torch.ones_like(z_j)])
+        of_parts = [
+            block.unflatten(0, (2, -1)) for block in self.bonds(h, _of_bonds(directions), weights, edges)
+        ]  # sums over neighbours with z_j and without it
+        x = torch.cat([with_z + z_i * plain for with_z, plain in of_parts])
+        own = self.radial(alone)[0, : z.shape[1]] * (z_i + z_j)  # a zero vector has an I, no A and no S
+        x = x + nn.functional.pad(own[None] * 3**0.5, (0, 0, 0, 0, 0, 8))
+        scalars = self.scalars(self.norm(x.square().sum(0))).unflatten(1, (3, -1)).transpose(0, 1)
         return self.mix(x) * _spread(scalars)
 
 
@@ -198,14 +206,14 @@ class _Interaction(nn.Module):
         self.radial = nn.Sequential(MLP([n_radial, channels, 2 * channels, 3 * channels]), nn.SiLU())
         self.before, self.after = _PartLinear(channels), _PartLinear(channels)
         self.product = product
+        self.neighbors = NeighborSum(*_part_code())
 
     def forward(self, x: Tensor, edges: Tensor, radial: Tensor, cutoff: Tensor, alone: Tensor) -> Tensor:
         x = _normalised(x)
         y = self.before(x)
-        i, j = edges
-        weights = self.radial(radial).unflatten(1, (3, -1)) * cutoff
-        own = _spread(self.radial(alone).unflatten(1, (3, -1))) * y
-        message = own.index_add(0, i, _spread(weights) * y.index_select(0, j))
+        weights = self.radial(radial) * cutoff
+        own = _spread(self.radial(alone).view(3, 1, -1)) * y
+        message = own + torch.cat(self.neighbors(y, torch.ones_like(cutoff), weights, edges))
         dx = self.after(_normalised(self.product(y, message)))
         square = to_matrix(dx)
         return x + dx + to_coefficients(_matmul(square, square))
@@ -213,17 +221,36 @@ class _Interaction(nn.Module):
 
 def _normalised(x: Tensor) -> Tensor:
     """X / (|X|^2 + 1)."""
-    return x / (x.square().sum(1, keepdim=True) + 1)
+    return x / (x.square().sum(0) + 1)
 
 
 def _spread(weights: Tensor) -> Tensor:
-    """One weight for each part -> one for each of its coefficients."""
-    return torch.cat([w.expand(-1, n, -1) for w, n in zip(weights.split(1, 1), PARTS, strict=True)], dim=1)
+    """One weight for each part -> one for each of its coefficients, along the first axis."""
+    return torch.cat([w.expand(n, *w.shape[1:]) for w, n in zip(weights.split(1), PARTS, strict=True)])
 
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Products of (atoms, 3, 3, channels), channels last: three outer products, faster than batched 3x3 ones."""
-    return sum((a[:, :, k, None] * b[:, None, k] for k in (1, 2)), a[:, :, 0, None] * b[:, None, 0])
+    """Products of (3, 3, atoms, channels): three outer products, faster than batched 3x3 ones."""
+    return sum((a[:, k, None] * b[None, k] for k in (1, 2)), a[:, 0, None] * b[None, 0])
+
+
+def _part_code() -> tuple[EdgeCode, list[float]]:
+    """Each part of a neighbour's matrices times its own weight."""
+    first = (0, 1, 4)
+    paths = [
+        PathCode(first[k], n, k, 0, n, tuple((row, row, ((0, 0),)) for row in range(n))) for k, n in enumerate(PARTS)
+    ]
+    return EdgeCode(tuple(paths), sum(PARTS), 1, (1, 1, 1)), [1.0]
+
+
+def _bond_code() -> tuple[EdgeCode, list[float]]:
+    """The parts of a bond's matrix times either component of (z_j, 1)."""
+    first = (0, 1, 4)
+    paths = [
+        PathCode(0, 2, k, 0, 2 * n, tuple((i * n + row, i, ((first[k] + row, 0),)) for i in (0, 1) for row in range(n)))
+        for k, n in enumerate(PARTS)
+    ]
+    return EdgeCode(tuple(paths), 2, sum(PARTS), (1, 1, 1)), [1.0]
 
 
 def _of_bonds(u: Tensor) -> Tensor:
@@ -248,4 +275,4 @@ def _orthonormal() -> Tensor:
     return basis.flatten(1)
 
 
-_BASIS = _orthonormal()
+_BASIS = Constant(_orthonormal())
