@@ -113,7 +113,10 @@ class Scheduler:
         texts, _ = held_out_of(self.workflow, unit.plan.id)
         if not texts:
             return {}
-        train = Desk(unit.folder, inputs=unit.inputs).given(unit.arguments["data"])
+        given = Desk(unit.folder, inputs=unit.inputs).given
+        train = given(unit.arguments["data"])
+        if "replay" in unit.arguments:
+            train = train | {f"replayed {part}": path for part, path in given(unit.arguments["replay"]).items()}
         return {"train": train, "others": {text: self._path(text) for text in texts}}
 
     def _path(self, text: str) -> str:

@@ -11,6 +11,7 @@ from surrogates.workflows.report import figures
 from surrogates.workflows.report.finished import Finished
 from surrogates.workflows.report.page import Picture, Section, Table
 
+_LABELS = ("energy", "forces", "stress")
 _BETTER = 0.5  # the error that the learning curve is asked for, as a share of today's
 
 
@@ -35,10 +36,14 @@ def training(unit: Finished, invested: float) -> Section:
     row = [str(result.members), f"{result.parameters:,}", steps, str(result.train), f"{unit.cpu_seconds:.0f}"]
     blocks: list[Any] = [Table(header, [[*row, f"{unit.memory:.0f} MB"]])]
     text = [f"A member stopped before its budget's end: {result.stopped}."] if result.stopped else []
+    text += _beginning(unit)
+    parts = _parts(unit)
+    if parts:
+        blocks.append(parts)
     curves = _losses(unit)
     if curves:
         svg = figures.history(curves, xlabel="training step", ylabel="validation loss")
-        blocks.append(Picture(svg, "Validation loss of each member, averaged weights."))
+        blocks.append(Picture(svg, "Validation loss of each member, and of each head; averaged weights."))
     law = curve_law(unit)
     if law is not None:
         points = [(p.frames, 1e3 * p.force_mae) for p in result.curve]
@@ -72,11 +77,56 @@ def _advice(unit: Finished, law: PowerLaw, invested: float) -> str:
     )
 
 
+def _beginning(unit: Finished) -> list[str]:
+    """From where a fine-tuning started, what trained, and what became of isolated atoms."""
+    result, start = unit.result, unit.settings.get("start")
+    if not start:
+        return []
+    trained = result.parameters - result.frozen
+    text = [f"Fine-tuned from {start}: {trained:,} weights trained, {result.frozen:,} were frozen."]
+    if result.heads:
+        text.append(f"Heads on one trunk, trained together: {', '.join(result.heads)}; this surrogate is the first.")
+    for head, words in result.isolated.items():
+        text.append(f"Isolated atoms{f' of head {head}' if head else ''}: {words}.")
+    return text
+
+
+def _parts(unit: Finished) -> Table | None:
+    """Every head's validation loss and its parts, at the weights that were kept; None without validation."""
+    best: dict[int, dict[str, Any]] = {}
+    for row in _rows(unit):
+        member = int(row.get("member", 0))
+        if member not in best or row["valid"] < best[member]["valid"]:
+            best[member] = row
+    rows = []
+    for member, row in sorted(best.items()):
+        for head in [h for h in unit.result.heads if f"valid.{h}.loss" in row] or [""]:
+            prefix = f"valid.{head}." if head else "valid."
+            loss = row.get(f"{prefix}loss", row["valid"])
+            costs = [row.get(prefix + part) for part in _LABELS]
+            rows.append([f"member {member}{f', head {head}' if head else ''}", _number(loss), *map(_number, costs)])
+    header = ["at the kept weights", "validation loss", *_LABELS]
+    note = "Parts are costs of errors in eV/atom, eV/Å and eV/Å^3, unweighted; - where there are no labels."
+    return Table(header, rows, note) if rows else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _rows(unit: Finished) -> list[dict[str, Any]]:
+    """The rows of the history that have a validation loss."""
+    return [row for row in read_json(unit.folder / unit.result.history) or () if row.get("valid") is not None]
+
+
 def _losses(unit: Finished) -> dict[str, tuple[list[float], list[float]]]:
     curves: dict[str, tuple[list[float], list[float]]] = {}
-    for row in read_json(unit.folder / unit.result.history) or ():
-        if row.get("valid") is not None:
-            x, y = curves.setdefault(f"member {row.get('member', 0)}", ([], []))
-            x.append(row["step"])
-            y.append(row["valid"])
+    for row in _rows(unit):
+        member = f"member {row.get('member', 0)}"
+        own = {f"{member}, {head}": row.get(f"valid.{head}.loss") for head in unit.result.heads}
+        for name, value in {member: row["valid"], **own}.items():
+            if value is not None:
+                x, y = curves.setdefault(name, ([], []))
+                x.append(float(row["step"]))
+                y.append(value)
     return {name: curve for name, curve in curves.items() if len(curve[0]) > 1}

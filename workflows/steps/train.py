@@ -1,4 +1,8 @@
-"""Training: one potential, or several members of an ensemble side by side; calibrated where there is data for it."""
+"""Training: one potential, or several members of an ensemble side by side; calibrated where there is data for it.
+
+From scratch, or from a trained surrogate: fine-tuned, with a frozen trunk, or with the old data replayed through a head
+of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,24 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.fields import Count, DataParts, Fraction, Minutes, Model, Output, Positive, Within
+from surrogates.workflows.fields import (
+    Count,
+    DataParts,
+    Fraction,
+    Minutes,
+    Model,
+    Output,
+    Positive,
+    TrainedSurrogate,
+    Unit,
+    Within,
+)
 from surrogates.workflows.files import read_json, sha256, write_json
 
 _BUDGETS = ("epochs", "steps", "minutes")
 _DESCENT = ("batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup", "ema", "clip")
+_LOSS_PARTS = ("energy", "forces", "stress")
+_NEW, _OLD = "new", "pretrained"  # heads of a training with replay
 _PLAN = (*_BUDGETS, *_DESCENT, "validations", "patience", "dtype")
 
 
@@ -20,6 +37,15 @@ class Train:
 
     Args:
         data: a step with these parts, or files by these names. model: the potential; elements come from the data.
+        start: a trained surrogate to go on from, instead of a model; of an ensemble member k starts from its member k.
+        start_head: which head of it, where it has several.
+        isolated: energies of isolated atoms of `start`: "keep", "refit" for another level of theory, or by symbol; when
+            not given, they are kept if the new energies fit them, and it is an error if not.
+        freeze: what of `start` does not train: "nothing", "trunk" (only the readout trains), or a number k (the readout
+            and the last k layers train).
+        replay: data of the level of `start`, parts `train` and `valid`, that a head of its own goes on learning, so
+            that the model forgets nothing; the step's output is the new head, and `pretrained` the old one.
+        replay_weight: of the old head in the loss, where the new one has 1.
         members: of the ensemble, trained from different seeds. epochs, steps, minutes: the budget of each, one of them;
             epochs and steps repeat to the bit. batch_size: structures a step. lr: peak learning rate.
         weights: of the loss's parts, in 1/eV^2 (energy), Å^2/eV^2 (forces), Å^6/eV^2 (stress).
@@ -31,7 +57,13 @@ class Train:
     PARTS: ClassVar = ("train", "valid", "calibration")
 
     data: DataParts
-    model: Model
+    model: Model | None = None
+    start: TrainedSurrogate | None = None
+    start_head: str | None = None
+    isolated: Literal["keep", "refit"] | dict[str, Annotated[float, Unit("eV")]] | None = None
+    freeze: Literal["nothing", "trunk"] | Count = "nothing"
+    replay: DataParts | None = None
+    replay_weight: Positive = 1.0
     members: Count = 1
     epochs: Count | None = None
     steps: Count | None = None
@@ -56,11 +88,26 @@ class Train:
         given = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"the budget has {' and '.join(given) or 'nothing'}; give one of epochs, steps, minutes")
-        if isinstance(self.data, dict) and "train" not in self.data:
-            raise ValueError("the data has no part `train`")
+        for name, parts in (("data", self.data), ("replay", self.replay)):
+            if isinstance(parts, dict) and "train" not in parts:
+                raise ValueError(f"the {name} has no part `train`")
+        self._check_start()
+        strange = [word for word in self.weights if word not in _LOSS_PARTS]
+        if strange or not any(self.weights.values()):
+            what = f"weights name {strange[0]!r}" if strange else "all weights are 0"
+            raise ValueError(f"{what}; the loss has {', '.join(_LOSS_PARTS)}")
+
+    def _check_start(self) -> None:
+        if (self.model is None) == (self.start is None):
+            raise ValueError("give one of model and start: a new potential, or a trained surrogate to go on from")
+        only = ("start_head", "isolated", "replay")
+        given = [name for name in only if getattr(self, name) is not None] + ["freeze"] * (self.freeze != "nothing")
+        if self.start is None and given:
+            raise ValueError(f"`{given[0]}` is for going on from a trained surrogate; name it with `start:`")
 
     def outputs(self) -> dict[str, Output]:
-        return {"": Output("surrogate", "potential.safetensors")}
+        old = {_OLD: Output("surrogate", f"{_OLD}.safetensors")} if self.replay is not None else {}
+        return {"": Output("surrogate", "potential.safetensors"), **old}
 
     def jobs(self) -> list[str]:
         shares = range(len(self.learning_curve)) if self._has_valid() else ()
@@ -69,25 +116,58 @@ class Train:
     def work(self, job: str, desk: Desk) -> None:
         kind, _, number = job.rpartition("-")
         share = self.learning_curve[int(number)] if kind == "curve" else 1.0
-        self._fit(desk.job_folder(job), desk, 1000 * desk.seed + (0 if kind == "curve" else int(number)), share)
+        self._fit(desk.job_folder(job), desk, 0 if kind == "curve" else int(number), share)
 
-    def _fit(self, folder: Any, desk: Desk, seed: int, share: float) -> None:
+    def _fit(self, folder: Any, desk: Desk, member: int, share: float) -> None:
         """Train one member on a share of the data, spread evenly over it, with that share of the budget."""
-        from surrogates.tasks.energy import EnergyForces
-        from surrogates.training import fit
+        from surrogates.training import FineTune, fit
 
+        seed = 1000 * desk.seed + member
         train, valid = self._part("train"), self._part("valid")
         if share < 1:
             count = max(1, round(share * len(train)))
             train = train[[int((k + 0.5) * len(train) / count) for k in range(count)]]
-        task = EnergyForces(self._model(train, desk, seed))
+        begin = self._begin(train, desk, seed, member)
+        start = None
+        if self.start is not None:
+            start = FineTune({_NEW: self.isolated} if self.replay is not None else self.isolated, self.freeze)
         fitted = fit(
-            task, train, valid, plan=self._plan(desk, share), hooks=[self._hook(desk)], seed=seed, directory=folder
+            begin,
+            self._with_old(train, "train"),
+            self._with_old(valid, "valid"),
+            plan=self._plan(desk, share),
+            hooks=[self._hook(desk)],
+            seed=seed,
+            directory=folder,
+            start=start,
         )
         fitted.save(folder / "member.safetensors")
         write_json(folder / "training.json", fitted.timings)
-        error = fitted.evaluate(valid).force_mae if len(valid) else None
+        new = fitted.head(_NEW) if fitted.heads else fitted
+        error = new.evaluate(valid).force_mae if len(valid) else None
         write_json(folder / "curve.json", {"frames": len(train), "force_mae": error})
+
+    def _begin(self, train: Any, desk: Desk, seed: int, member: int) -> Any:
+        """What is trained: a new task, or a member of the surrogate to start from, with a second head for replay."""
+        from dataclasses import replace
+
+        from surrogates.tasks.energy import EnergyForces
+        from surrogates.training import load, with_replay
+
+        if self.start is None:
+            return EnergyForces(self._model(train, desk, seed))
+        loaded = load(self.start, trust=desk.trust)
+        loaded = loaded if self.start_head is None else loaded.head(self.start_head)
+        one = replace(loaded, members=(loaded.members[member % len(loaded.members)],), spread=None)
+        weights = {_NEW: 1.0, _OLD: self.replay_weight}
+        return one if self.replay is None else with_replay(one, new=_NEW, replay=_OLD, weights=weights)
+
+    def _with_old(self, data: Any, part: str) -> Any:
+        """The data, and beside them those that are replayed."""
+        if self.replay is None:
+            return data
+        found = {_NEW: data, _OLD: self._part(part, self.replay)}
+        return {head: rows for head, rows in found.items() if len(rows)}
 
     def _plan(self, desk: Desk, share: float) -> Any:
         from surrogates.training import Plan
@@ -107,6 +187,9 @@ class Train:
 
         folders = [desk.job_folder(f"member-{k}") for k in range(self.members)]
         fitted = combine([load(folder / "member.safetensors", trust=desk.trust) for folder in folders])
+        if fitted.heads:
+            fitted.head(_OLD).save(desk.folder / f"{_OLD}.safetensors")
+            fitted = fitted.head(_NEW)
         calibration = self._part("calibration")
         if len(calibration):  # with too few there is no spread, and the verdict says so
             fitted = fitted.calibrate(calibration, self._part("train"))
@@ -131,6 +214,9 @@ class Train:
             elements=tuple(fitted.elements),
             papers=tuple(facts["papers"]),
             curve=tuple(self._curve(desk)),
+            frozen=facts.get("parameters", {}).get("frozen", 0),
+            heads=tuple(facts["data"].get("heads", {})),
+            isolated=_isolated(facts.get("start", {}).get("isolated", {})),
         )
 
     def _curve(self, desk: Desk) -> list[CurvePoint]:
@@ -139,11 +225,12 @@ class Train:
         rows = [read_json(desk.job_folder(job) / "curve.json") or {} for job in jobs]
         return [CurvePoint(r["frames"], r["force_mae"]) for r in rows if r.get("force_mae") is not None]
 
-    def _part(self, name: str) -> Any:
+    def _part(self, name: str, parts: Any = None) -> Any:
         from surrogates.workflows.inputs import read_data
 
-        assert isinstance(self.data, dict)  # links were replaced by paths
-        return read_data(self.data[name]) if name in self.data else ()
+        parts = self.data if parts is None else parts
+        assert isinstance(parts, dict)  # links were replaced by paths
+        return read_data(parts[name]) if name in parts else ()
 
     def _model(self, train: Any, desk: Desk, seed: int) -> Any:
         """The potential, its weights drawn from `seed`, for the elements in the data unless the file names others."""
@@ -153,7 +240,7 @@ class Train:
 
         from surrogates.construct import construct, part
 
-        spec = dict(self.model)
+        spec = dict(self.model or {})
         if "elements" not in spec and "elements" in inspect.signature(part(spec["use"], desk.trust)).parameters:
             spec["elements"] = list(train.elements)
         with torch.random.fork_rng(devices=[]):
@@ -162,10 +249,22 @@ class Train:
 
     def _hook(self, desk: Desk) -> Any:
         def hook(state: Any) -> None:
-            unit = f"% of the budget, step {state.step}, loss {state.loss:.3g}"
-            desk.progress(round(100 * min(state.fraction, 1.0), 1), 100, unit)
+            own = [f"{n.removesuffix('.loss')} {x:.3g}" for n, x in state.parts.items() if n.endswith(".loss")]
+            heads = f" ({', '.join(own)})" if own else ""
+            unit = f"% of the budget, step {state.step}, loss {state.loss:.3g}{heads}"
+            desk.progress(round(100 * min(state.fraction, 1.0), 1), 100.0, unit)
 
         return hook
+
+
+def _isolated(report: dict[str, Any]) -> dict[str, str]:
+    """What became of the energies of isolated atoms, in words, by head; "" is the only one."""
+    by_head = report if "isolated" not in report else {"": report}
+    found = {}
+    for head, done in by_head.items():
+        moved = [f"{symbol} {old:.3f} -> {new:.3f} eV" for symbol, (old, new) in done.get("moved", {}).items()]
+        found[head] = f"{done['isolated']}{': ' if moved else ''}{', '.join(moved)}"
+    return found
 
 
 @dataclass(frozen=True)
@@ -185,6 +284,8 @@ class Trained:
         members, parameters: how many, and weights in each. steps: that each member made. stopped: why before its
             budget's end, None where it was not. train, valid, calibration: structures of each part.
         elements: atomic numbers. papers: titles of the methods. curve: validation error by training frames.
+        frozen: weights that did not train. heads: those trained together, the first one is the result. isolated: what
+            became of the starting model's energies of isolated atoms, by head, "" where there is one.
     """
 
     file: str
@@ -200,3 +301,6 @@ class Trained:
     elements: tuple[int, ...]
     papers: tuple[str, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
+    frozen: int = 0
+    heads: tuple[str, ...] = ()
+    isolated: dict[str, str] = field(default_factory=dict)
