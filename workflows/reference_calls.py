@@ -65,7 +65,9 @@ def measured_calculator(given: str | dict[str, Any], desk: Desk) -> Any:
     """A surrogate in float64 from a checkpoint's path, or a foreign calculator through the cache."""
     if isinstance(given, dict):
         referee = Referee(parse_reference(given, trust=desk.trust), Cache(default_cache()))
-        return CachedReference(referee, lambda asked: desk.progress(float(asked), float(asked), "structures by the reference"))
+        return CachedReference(
+            referee, lambda asked: desk.progress(float(asked), float(asked), "structures by the reference")
+        )
     return calculator(given, desk, "float64")
 
 

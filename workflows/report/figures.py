@@ -212,7 +212,7 @@ def bands(sets: Mapping[str, Mapping[str, np.ndarray]], *, labels: Sequence[tupl
 
     The first set decides about the path and its `labels` (x, name); others are stretched to its length.
     """
-    canvas = _Canvas(2, width=4.0, height=3.6, shares=[3.4, 1])
+    canvas = _Canvas(2, width=4.0, height=3.6, shares=[3.4, 1.0])
     along, beside = canvas.axes
     length = next(iter(sets.values()))["x"][-1]
     for k, (name, found) in reversed(list(enumerate(sets.items()))):  # the first on top
