@@ -16,6 +16,7 @@ from surrogates.datasets.adapters.extxyz import extxyz_frames
 from surrogates.datasets.adapters.formats import PYMATGEN
 from surrogates.datasets.adapters.frame import Frame
 from surrogates.datasets.adapters.pymatgen import as_ase
+from surrogates.datasets.adapters.vasp import cut_short, force_consistent, unconverged
 from surrogates.physics.errors import FileError
 
 _HARMLESS = ("pymatgen.core.",)  # what a pymatgen JSON file may name; its decoder would import anything
@@ -40,16 +41,22 @@ def _ase(path: Path, format: str) -> Iterator[Frame]:
         refuse_entities(path)
     if format in ("vasp", "vasp-xdatcar"):
         refuse_impossible_counts(path)
+    vasp = format in ("vasp-xml", "vasp-out")
+    faults = unconverged(path, format) if vasp else {}
     count = 0
     for atoms in _read_one_by_one(path, format):
-        yield Frame(f"frame {count}", _one_element_a_site(path, atoms))
+        place = f"frame {count}"
+        if (fault := faults.get(count)) is not None:
+            yield Frame(place, FileError(f"{path}, {place}: {fault}; raise NELM or smear more, or leave the frame out"))
+        else:
+            checked = _one_element_a_site(path, atoms)
+            yield Frame(place, force_consistent(checked) if isinstance(checked, ase.Atoms) and vasp else checked)
         count += 1
     if not count:
         raise FileError(f"{path}: holds no structure that the {format} reader can see; it is empty or truncated")
-    if format == "vasp-xml" and not _tail(path).rstrip().endswith(b"</modeling>"):
-        yield Frame(
-            "end of file", FileError(f"{path}: is cut short (no </modeling> at its end), so frames are missing")
-        )
+    if vasp and (lacking := cut_short(path, format)) is not None:
+        reason = f"{path}: is cut short (no {lacking} at its end), so frames are missing"
+        yield Frame("end of file", FileError(reason))
 
 
 def _cif(path: Path) -> Iterator[Frame]:
@@ -143,9 +150,3 @@ def _one_element_a_site(path: Path, atoms: ase.Atoms) -> ase.Atoms | FileError:
                 "the structure first (pymatgen's OrderDisorderedStructureTransformation)"
             )
     return atoms
-
-
-def _tail(path: Path) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 256))
-        return file.read()

@@ -15,6 +15,7 @@ from surrogates.datasets.adapters.ase import sample_of
 from surrogates.datasets.adapters.checks import check_array
 from surrogates.datasets.adapters.convert import factor
 from surrogates.datasets.adapters.symmetry import forces_vanish
+from surrogates.datasets.adapters.vasp import SIGMA0
 from surrogates.datasets.sample import UNITS, Sample
 from surrogates.physics.errors import DomainError
 
@@ -116,6 +117,8 @@ def _find(atoms: ase.Atoms, key: str) -> tuple[Any, str]:
         return atoms.arrays[key], "arrays"
     results = getattr(atoms.calc, "results", {})
     value = results.get(key)
+    if key == "energy" and SIGMA0 in results:
+        return value, f'the free energy, to which forces and stress belong; energy(sigma->0) is under "{SIGMA0}"'
     return value, "calculator results (moved there by ASE's reader)"
 
 
