@@ -77,9 +77,9 @@ def _other_level(offset: float, corrections: Mapping[int, float]) -> str:
     listed = ", ".join(f"{chemical_symbols[z]} {c:+.3f}" for z, c in list(corrections.items())[:6])
     return (
         f"the energies of the training data lie {offset:.3g} eV/atom from what the trained model says, as sums over "
-        f"atoms would ({listed} eV): another level of theory, or another unit. Say what is to become of the energies "
-        "of isolated atoms: start=FineTune(isolated='refit') moves them, isolated={'H': ...} gives them in eV, "
-        "isolated='keep' leaves the difference to the network"
+        f"atoms would ({listed} eV): another level of theory, or another unit. Say with `isolated` what is to become "
+        "of the energies of isolated atoms, in FineTune(...), in the step train or with --isolated: refit moves them, "
+        "{'H': ...} gives them in eV, keep leaves the difference to the network"
     )
 
 

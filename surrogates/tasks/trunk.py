@@ -52,7 +52,11 @@ def share_trunk(source: nn.Module, target: nn.Module) -> None:
         )
     for mine, theirs in ((source._parameters, target._parameters), (source._buffers, target._buffers)):
         theirs.update({name: tensor for name, tensor in mine.items() if not is_readout(source, name)})  # type: ignore[arg-type]
-    target._modules.update({name: child for name, child in source._modules.items() if not is_readout(source, name)})
+    shared = {name: child for name, child in source._modules.items() if not is_readout(source, name)}
+    given = {id(target._modules[name]): child for name, child in shared.items()}
+    target._modules.update(shared)
+    if isinstance(getattr(target, "arguments", None), dict):  # a model made of parts names the trunk it has
+        target.arguments = {key: given.get(id(value), value) for key, value in target.arguments.items()}  # type: ignore[assignment]
 
 
 def shares_trunk(first: nn.Module, second: nn.Module) -> bool:

@@ -127,9 +127,8 @@ def _training(model: nn.Module, freeze: Any) -> set[str]:
         raise TrainingError(f"freeze={freeze}: a {type(model).__name__} has no `layers`; name what to freeze instead")
     if last and last > len(layers):  # type: ignore[arg-type]
         raise TrainingError(f"freeze={freeze}: the model has {len(layers)} layers; let at most so many train")  # type: ignore[arg-type]
-    begin = len(layers) - last if last else 0  # type: ignore[arg-type]
-    wanted = tuple(f"layers.{k}." for k in range(begin, begin + last))
-    return found | {name for name, _ in model.named_parameters() if name.startswith(wanted)} if wanted else found
+    wanted = {id(p) for layer in list(layers)[len(layers) - last :] for p in layer.parameters()} if last else set()  # type: ignore[arg-type]
+    return found | {name for name, p in model.named_parameters() if id(p) in wanted}
 
 
 def _matching(model: nn.Module, patterns: Any) -> set[str]:

@@ -62,6 +62,12 @@ def test_own_data_becomes_a_calculator(folder, capsys, monkeypatch):
     assert used["hessian"].shape == (27, 27)
     assert "O-H broken" in capsys.readouterr().out
 
+    shorter = {"0.7, 0.1, 0.1, 0.1": "0.3, 0.1, 0.5, 0.1", "epochs=40": "epochs=1", "new[::2]": "new[:6]"}
+    shorter |= {"new[1::2]": "new[6:9]", "unused.atoms": "unused.atoms[:9]", "train, 60": "train, 6"}
+    tuned = runpy.run_path(str(smaller("08_fine_tune.py", folder, shorter)), run_name="__main__")
+    assert tuned["both"].heads == ("new", "pretrained")
+    assert capsys.readouterr().out.count("\nheads with replay") == 1
+
 
 def test_laws_of_any_calculator(folder, capsys):
     found = runpy.run_path(str(EXAMPLES / "05_check_any_calculator.py"), run_name="__main__")

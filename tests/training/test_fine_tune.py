@@ -9,9 +9,11 @@ import torch
 
 from surrogates.datasets import Structures
 from surrogates.physics.errors import DomainError, SurrogatesWarning, TrainingError
+from surrogates.potentials.mace import MACE
+from surrogates.tasks.energy import EnergyForces
 from surrogates.tasks.level import MixedLevels
 from surrogates.training import FineTune, Plan, combine, fit, info, load
-from surrogates.training.fine_tune import RoundedWeights
+from surrogates.training.fine_tune import RoundedWeights, frozen
 
 SHORT = Plan(epochs=2, batch_size=8, lr=0.005, dtype="float64", validations=2)
 
@@ -42,7 +44,7 @@ def test_fine_tuning_begins_where_training_ended(pretrained, old_level):
 
 
 def test_another_level_of_theory_is_refused_until_one_says_what_to_do(pretrained, new_level):
-    with pytest.raises(DomainError, match=r"Cu -1\d\.\d+, Au -2\d\..*another level.*isolated='refit'"):
+    with pytest.raises(DomainError, match=r"Cu -1\d\.\d+, Au -2\d\..*another level.*refit moves them"):
         fit(pretrained, new_level[0], new_level[1], plan=SHORT)
 
 
@@ -114,6 +116,15 @@ def test_frozen_parameters_keep_their_bits(pretrained, old_level, freeze):
     assert counts["trained"] == sum(sizes[n] for n in wanted)
     assert counts["trained"] + counts["frozen"] == sum(sizes.values())
     assert all(p.requires_grad for p in tuned.task.parameters())  # the next training is free again
+
+
+def test_layers_of_a_mace_are_counted_from_its_end():
+    task = EnergyForces(MACE(elements=["Cu"], hidden="2x0e", edge_l_max=0, radial_widths=[4], layers=3))
+    with frozen(task, 1) as counts:
+        training = {name for name, p in task.named_parameters() if p.requires_grad}
+    own = ("model.trunk.layers.2.", "model.readouts.", "model.last_layer.")
+    assert training == {name for name, _ in task.named_parameters() if name.startswith(own)}
+    assert counts["trained"] == sum(p.numel() for name, p in task.named_parameters() if name in training)
 
 
 def test_the_optimiser_holds_what_trains_and_nothing_else(pretrained, old_level, tmp_path):

@@ -92,7 +92,9 @@ def test_a_step_goes_on_from_an_ensemble_with_its_old_data(files, tmp_path):
 
 
 def test_a_step_with_a_frozen_trunk_says_how_much_trained(files, tmp_path):
-    result, unit = run(step(files, isolated={"Ar": -30.0}, freeze="trunk"), tmp_path)
+    replay = {"train": str(files / "old-train.h5")}
+    result, unit = run(step(files, isolated={"Ar": -30.0}, freeze="trunk", replay=replay), tmp_path)
+    assert "No validation data for pretrained" in " ".join(training.training(unit, 0.0).text)
     assert 0 < result.frozen < result.parameters
     assert f"{result.frozen:,} were frozen" in " ".join(training.training(unit, 0.0).text)
     tuned, before = load(tmp_path / "potential.safetensors").task, load(files / "start.safetensors").members[0]

@@ -38,10 +38,19 @@ def run(
     run_file(file, quick=quick, dry_run=dry_run, settings=settings or [], runs=runs, trust=tuple(trust or ()))
 
 
-@app.command(epilog="Example: surrogates train frames.extxyz --minutes 4 --save mine.safetensors")
+@app.command(
+    epilog="Example: surrogates train frames.extxyz --minutes 4 --save mine.safetensors   "
+    "or: surrogates train frames.extxyz --start big.safetensors --isolated refit --freeze trunk"
+)
 def train(
     structures: Annotated[Path, typer.Argument(help="Labelled structures.")],
-    model: Annotated[str, typer.Option(help="The potential, as module:Class.")] = "surrogates.potentials.mace:MACE",
+    model: Annotated[str | None, typer.Option(help="The potential, as module:Class (default: our MACE).")] = None,
+    start: Annotated[Path | None, typer.Option(help="A trained surrogate to go on from, instead of a model.")] = None,
+    freeze: Annotated[str, typer.Option(help="What of it stays: nothing, trunk, or k: k layers train.")] = "nothing",
+    isolated: Annotated[
+        str | None, typer.Option(help="Its isolated atoms: keep, or refit for another level of theory.")
+    ] = None,
+    replay: Annotated[Path | None, typer.Option(help="Structures of its own level, which it must not forget.")] = None,
     minutes: Annotated[float | None, typer.Option(help="CPU minutes a member (default: 4).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs, repeatable to the bit.")] = None,
     members: Annotated[int, typer.Option(help="Members of the ensemble.")] = 2,
@@ -52,10 +61,12 @@ def train(
     runs: Runs = Path("runs"),
 ) -> None:
     """Train a potential on your own file and score it on a part kept apart."""
-    from surrogates.workflows.commands.train import train_file
+    from surrogates.workflows.commands.train import beginning, train_file
 
     keys = {"energy": energy, "forces": forces}
-    train_file(structures, model, keys, {"minutes": minutes, "epochs": epochs, "members": members}, save, seed, runs)
+    settings = beginning(model, start, freeze, isolated, replay)
+    settings |= {"minutes": minutes, "epochs": epochs, "members": members}
+    train_file(structures, keys, settings, save, seed, runs)
 
 
 @app.command(epilog="Example: surrogates evaluate mine.safetensors test.extxyz")

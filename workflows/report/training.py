@@ -86,6 +86,10 @@ def _beginning(unit: Finished) -> list[str]:
     text = [f"Fine-tuned from {start}: {trained:,} weights trained, {result.frozen:,} were frozen."]
     if result.heads:
         text.append(f"Heads on one trunk, trained together: {', '.join(result.heads)}; this surrogate is the first.")
+    seen = {name.split(".")[1] for row in _rows(unit) for name in row if name.endswith(".loss")}
+    blind = [head for head in result.heads if head not in seen]
+    if blind:
+        text.append(f"No validation data for {', '.join(blind)}: nothing told whether it got worse.")
     for head, words in result.isolated.items():
         text.append(f"Isolated atoms{f' of head {head}' if head else ''}: {words}.")
     return text
