@@ -42,6 +42,8 @@ class MACE(nn.Module):
         readout_width: hidden width of the last readout.
         avg_num_neighbors: divides sums over neighbours; `set_statistics` takes the mean number from data.
         norm: divides them instead, one copy in each layer; see surrogates.blocks.neighbor_norm.
+        product: what multiplies features and harmonics, such as SO2(m_max=2), one of surrogates.equivariance.products;
+            each layer makes its own. None is the full Clebsch-Gordan product in a fused kernel.
         trunk, readouts: instead of all others, the parts themselves: a Trunk, and for its embedding and each of its
             layers a module (scalars) -> features with `n_features`, or None. Models may share one trunk.
     """
@@ -61,6 +63,7 @@ class MACE(nn.Module):
         readout_width: int = 16,
         avg_num_neighbors: float | int = 8.0,
         norm: nn.Module | None = None,
+        product: nn.Module | None = None,
         trunk: nn.Module | None = None,
         readouts: Sequence[nn.Module | None] | None = None,
     ) -> None:
@@ -75,14 +78,14 @@ class MACE(nn.Module):
             self.arguments = dict(
                 elements=list(numbers), r_max=r_max, hidden=hidden, edge_l_max=edge_l_max, correlation=correlation,
                 layers=layers, n_radial=n_radial, cutoff_p=cutoff_p, radial_widths=list(radial_widths),
-                readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm,
+                readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm, product=product,
             )  # fmt: skip
             irreps = channel_irreps(hidden)
             features = [ChannelIrreps(((0, 1),), irreps.channels), *[irreps] * (layers - 1)]
             divisors = [MeanNumber(avg_num_neighbors) if norm is None else deepcopy(norm) for _ in range(layers)]
             steps = [
                 _standard_layer(
-                    inputs, outputs, edge_l_max, correlation, [n_radial, *radial_widths], divisor, len(numbers)
+                    inputs, outputs, edge_l_max, correlation, [n_radial, *radial_widths], divisor, len(numbers), product
                 )
                 for inputs, outputs, divisor in zip(features, [*features[1:], features[0]], divisors, strict=True)
             ]
@@ -139,9 +142,10 @@ def _standard_layer(
     radial_widths: Sequence[int],
     norm: nn.Module,
     n_elements: int,
+    product: nn.Module | None,
 ) -> MACELayer:
     targets = ChannelIrreps(_targets(inputs, l_max), inputs.channels)
-    interaction = NeighbourSum(str(inputs), l_max, str(targets), radial_widths, norm=norm)
+    interaction = NeighbourSum(str(inputs), l_max, str(targets), radial_widths, norm=norm, product=product)
     return MACELayer(interaction, str(outputs), correlation=correlation, n_elements=n_elements)
 
 

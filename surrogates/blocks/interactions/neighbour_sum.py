@@ -19,6 +19,7 @@ from surrogates.blocks.irreps_linear import ElementLinear, IrrepsLinear
 from surrogates.blocks.irreps_map import IrrepsMap
 from surrogates.blocks.mlp import UnitMLP
 from surrogates.equivariance.irreps import ChannelIrreps, channel_irreps, ordered_irreps
+from surrogates.equivariance.products import rebound
 
 
 class NeighbourSum(nn.Module):
@@ -32,6 +33,7 @@ class NeighbourSum(nn.Module):
         n_elements: W of each element where positive; else W is one for all.
         n_scalars: scalars of each of the two atoms that the radial network reads beside the radial functions.
         vector_parity, rounded: see EdgeConvolution.
+        product: what multiplies features and harmonics, made anew for these irreps; see EdgeConvolution.
     """
 
     def __init__(
@@ -47,19 +49,22 @@ class NeighbourSum(nn.Module):
         n_scalars: int = 0,
         vector_parity: int = -1,
         rounded: bool = False,
+        product: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.norm = MeanNumber() if norm is None else norm
         self.arguments = dict(
             inputs=inputs, l_max=l_max, outputs=outputs, radial_widths=list(radial_widths), between=between,
             norm=self.norm, n_elements=n_elements, n_scalars=n_scalars, vector_parity=vector_parity, rounded=rounded,
+            product=product,
         )  # fmt: skip
         irreps, targets = channel_irreps(inputs), ordered_irreps(outputs)
         self.channels = targets.channels
         self.up, seen = neighbours_seen(irreps, between)
         self.convolution = EdgeConvolution(
-            seen, l_max, targets.irreps, self.channels, vector_parity=vector_parity, rounded=rounded
-        )
+            seen, l_max, targets.irreps, self.channels, vector_parity=vector_parity, rounded=rounded,
+            product=None if product is None else rebound(product, seen, l_max, targets.irreps),
+        )  # fmt: skip
         self.outputs = self.convolution.outputs
         self.scalars = nn.Parameter(torch.randn(irreps.channels, n_scalars)) if n_scalars else None
         first, *hidden = radial_widths
