@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
@@ -39,7 +39,7 @@ class TorusFourier(nn.Module):
 
     def series(
         self, x: Float[Tensor, "edges components channels"], degrees: tuple[int, ...]
-    ) -> Float[Tensor, "edges phi theta channels"]:
+    ) -> Complex[Tensor, "edges phi theta channels"]:
         """Complex Fourier coefficients of sum x_lm Y_lm: v = 0..l along phi (the rest is conjugate), u = -l..l."""
         tables, n, c = _tables(self.degree, degrees), len(x), x.shape[2]
         rows = x.index_select(1, tables.order.to(x.device)).split(tables.sizes, dim=1)
@@ -56,6 +56,8 @@ class TorusFourier(nn.Module):
         self, x: Float[Tensor, "edges components channels"], degrees: tuple[int, ...]
     ) -> Float[Tensor, "edges points channels"]:
         """Samples of sum x_lm Y_lm on the torus, by a fast transform of its padded series."""
+        if len(x) == 0:  # which fast transforms refuse
+            return x[:, :1].expand(-1, self.points, -1)
         series = self.series(x, degrees)
         l_max = series.shape[2] // 2
         gap = series.new_zeros(len(x), series.shape[1], self.size - series.shape[2], x.shape[2])
@@ -68,6 +70,8 @@ class TorusFourier(nn.Module):
     ) -> Float[Tensor, "edges components channels"]:
         """Averages of f Y_lm over the sphere, from the Fourier series of f."""
         tables, n, c = _tables(self.degree, degrees), len(f), f.shape[2]
+        if n == 0:
+            return f[:, :1].expand(-1, len(tables.order), -1)
         samples = f.reshape(n, self.size, self.size, c)
         series = torch.fft.rfft2(samples, dim=(2, 1), norm="forward")[:, :, : self.degree + 1]
         rows = []

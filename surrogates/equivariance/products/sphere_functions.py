@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from surrogates.equivariance.quadrature import gauss_legendre
 from surrogates.kernels.constant import Constant
 
 
+@runtime_checkable
 class Transform(Protocol):
     """From coefficients of functions to values that may be multiplied, and back."""
 
