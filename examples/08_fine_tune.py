@@ -1,4 +1,4 @@
-"""Fine-tune a trained surrogate to another level of theory, GFN2-xTB to GFN1-xTB, with and without forgetting the first.
+"""Fine-tune a surrogate to another level of theory, GFN2-xTB to GFN1-xTB, with and without forgetting the first.
 
 Needs frames.extxyz and mine.safetensors, which 01_make_frames.py and 02_own_data.py leave behind, and the extra `xtb`.
 About three CPU minutes; leaves gfn1.safetensors.

@@ -55,8 +55,8 @@ def share_trunk(source: nn.Module, target: nn.Module) -> None:
     shared = {name: child for name, child in source._modules.items() if not is_readout(source, name)}
     given = {id(target._modules[name]): child for name, child in shared.items()}
     target._modules.update(shared)
-    if isinstance(getattr(target, "arguments", None), dict):  # a model made of parts names the trunk it has
-        target.arguments = {key: given.get(id(value), value) for key, value in target.arguments.items()}  # type: ignore[assignment]
+    named = vars(target).get("arguments", {})  # a model made of parts may name the trunk it had
+    named.update({key: given[id(value)] for key, value in named.items() if id(value) in given})
 
 
 def shares_trunk(first: nn.Module, second: nn.Module) -> bool:
