@@ -35,6 +35,7 @@ ROOMS = {
         {"simulation"},
         {"testing"},
         {"calculator"},
+        {"interop"},
         {"ase_plugin"},
     ],
     "workflows": [{"schema", "store", "engine"}, {"steps"}, {"report"}, {"runner"}, {"cli"}],

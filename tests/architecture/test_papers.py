@@ -11,6 +11,9 @@ PAPER_FILES = {
     "surrogates/potentials/mace.py": "2206.07697",
     "surrogates/potentials/tensornet.py": "2306.06482",
     "physics/atoms/pair.py": "",
+    "physics/atoms/ewald.py": "10.1002/andp.19213690304",
+    "physics/atoms/pme.py": "10.1063/1.470117",
+    "surrogates/potentials/dispersion.py": "10.1063/1.3382344",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 

@@ -1,0 +1,1 @@
+"""Leaving again: our surrogates in other people's simulation programs. Import the file of the program."""
