@@ -17,6 +17,7 @@ from ase.calculators.calculator import CalculatorError
 from jaxtyping import Float
 
 from surrogates.datasets.generators.cache import Cache, digest
+from surrogates.datasets.generators.gamma_only import check_cell
 from surrogates.datasets.generators.object_reference import ObjectReference
 from surrogates.datasets.generators.references import Reference
 from surrogates.datasets.generators.threads import OneThread
@@ -55,6 +56,7 @@ class Referee:
         self.cache = cache
         self.identity = reference.identity()
         self.calls = 0  # of `label`, whether computed or known
+        self._admitted = False  # the first structure decides whether the reference can treat such cells
         self._one_thread: OneThread | None = None
 
     def fresh(self, atoms: ase.Atoms) -> Any:
@@ -89,9 +91,13 @@ class Referee:
     def label(self, atoms: ase.Atoms, calculator: Any = None) -> Labels:
         """The labels of `atoms`, from the cache or computed; ReferenceFailure (cached too) when there are none.
 
+        DomainError where a reference without k-points meets a small periodic cell, see `gamma_only`.
         A `calculator` that has not calculated yet is used in place of a new one, and afterwards holds the result.
         """
         self.calls += 1
+        if not self._admitted:
+            check_cell(self.reference.use, atoms)
+            self._admitted = True
         key = self.key(atoms)
         if (known := self.cache.get(key)) is not None:
             return _restored(known)

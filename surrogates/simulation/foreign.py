@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from surrogates.datasets.adapters.ase import to_ase
 from surrogates.datasets.batch import AtomsBatch
+from surrogates.datasets.generators.gamma_only import check_cell
 from surrogates.interfaces import Surrogate
 from surrogates.physics.errors import DomainError
 from surrogates.tasks.energy import EnergyForces, EnergyForcesResult
@@ -68,6 +69,7 @@ class AseSurrogate:
 
     def _one(self, atoms: Any, *, stress: bool) -> dict[str, Any]:
         calculator = self._calculator(atoms)
+        check_cell(f"{type(calculator).__module__}:{type(calculator).__name__}", atoms)
         if hasattr(calculator, "reset"):
             atoms.calc = calculator
         has = getattr(calculator, "implemented_properties", ("energy", "forces"))
