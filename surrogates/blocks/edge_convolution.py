@@ -75,12 +75,17 @@ class EdgeConvolution(nn.Module):
         weights: Float[Tensor, "edges weights"] | LowRank,
         edges: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "components_out atoms channels_out"]:
-        sums = self.neighbor_sum if self.product is None else self._by_product
-        mixed = [
-            block.flatten(0, 1) @ (mix * len(mix) ** -0.5)
-            for block, mix in zip(sums(h, harmonics, weights, edges), self.mix, strict=True)
-        ]
-        return torch.cat(mixed).view(-1, h.shape[1], self.channels_out)
+        return self.mixed(self.sums(h, harmonics, weights, edges))
+
+    def sums(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
+        """Sums over neighbours before their channels mix: (components, atoms, paths * channels) of each output."""
+        found = self.neighbor_sum if self.product is None else self._by_product
+        return found(h, harmonics, weights, edges)
+
+    def mixed(self, sums: list[Tensor]) -> Tensor:
+        """A from the sums: (components_out, atoms, channels_out)."""
+        blocks = [s.flatten(0, 1) @ (mix * len(mix) ** -0.5) for s, mix in zip(sums, self.mix, strict=True)]
+        return torch.cat(blocks).view(-1, sums[0].shape[1], self.channels_out)
 
     def _by_product(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
         """Blocks (components, atoms, paths * channels) of the sum of another product's messages."""

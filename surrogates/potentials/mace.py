@@ -71,11 +71,11 @@ class MACE(nn.Module):
         if trunk is not None and readouts is not None:
             if elements or len(readouts) != len(trunk.layers) + 1:  # type: ignore[arg-type]
                 raise DomainError("MACE from parts takes trunk= and readouts= alone, one more readout than layers")
-            self.arguments: dict[str, Any] = {"trunk": trunk, "readouts": list(readouts)}
+            self._sizes: dict[str, Any] | None = None
         else:
             numbers = atomic_numbers(elements)
             _check(numbers, r_max, correlation, layers, edge_l_max)
-            self.arguments = dict(
+            self._sizes = dict(
                 elements=list(numbers), r_max=r_max, hidden=hidden, edge_l_max=edge_l_max, correlation=correlation,
                 layers=layers, n_radial=n_radial, cutoff_p=cutoff_p, radial_widths=list(radial_widths),
                 readout_width=readout_width, avg_num_neighbors=avg_num_neighbors, norm=norm, product=product,
@@ -94,11 +94,20 @@ class MACE(nn.Module):
             linear = [ScalarReadout(irreps.channels) for _ in range(layers - 1)]
             readouts = [None, *linear, ScalarReadout(irreps.channels, [readout_width])]
         self.trunk: Any = trunk
+        self._n_readouts = len(readouts)
         self.readouts = nn.ModuleDict({str(k): readout for k, readout in enumerate(readouts) if readout is not None})
         width = sum(readout.n_features for readout in self.readouts.values())
         self.last_layer = nn.Linear(width, 1, bias=False)
         nn.init.normal_(self.last_layer.weight)
         self.register_load_state_dict_pre_hook(rename)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it was made with."""
+        if self._sizes is not None:
+            return self._sizes
+        readouts = [dict(self.readouts.items()).get(str(k)) for k in range(self._n_readouts)]
+        return {"trunk": self.trunk, "readouts": readouts}
 
     @property
     def r_max(self) -> float:

@@ -5,6 +5,7 @@ Formulas of the residual non-linear interaction of mace-torch 0.3.14, which has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -62,8 +63,10 @@ class GatedSum(nn.Module):
         self.source, self.target = (nn.Parameter(torch.randn(n_elements, irreps.channels)) for _ in range(2))
         self.up, seen = neighbours_seen(irreps, between)
         self.convolution = EdgeConvolution(
-            seen, l_max, self.gate.inputs, self.channels, vector_parity=vector_parity, rounded=rounded
+            seen, l_max, targets.irreps, self.channels, vector_parity=vector_parity, rounded=rounded
         )
+        paths = self.convolution.counts[0] * seen.channels
+        self.gates = nn.Parameter(torch.randn(paths, self.gate.n_gates * self.channels))
         self.own = IrrepsMap(seen, self.gate.inputs, self.channels)
         first, *hidden = radial_widths
         n = first + 2 * irreps.channels
@@ -73,6 +76,7 @@ class GatedSum(nn.Module):
         )
         self.alpha, self.beta = nn.Parameter(torch.tensor(20.0)), nn.Parameter(torch.tensor(0.0))
         self.linear = IrrepsLinear(targets)
+        self.n_scalars = sum(l == 0 for l, _ in self.convolution.outputs)
         self.register_buffer("place", self._places(), persistent=False)
 
     def forward(
@@ -83,7 +87,11 @@ class GatedSum(nn.Module):
         pair = (table.index_select(0, z) for table, z in zip((self.source, self.target), elements, strict=True))
         edge = torch.cat([around.radial, *pair], dim=1)
         x = self.up(h)
-        a = self.convolution(x, around.harmonics, around.cut(self.radial(edge)), around.edges)
+        sums = self.convolution.sums(x, around.harmonics, around.cut(self.radial(edge)), around.edges)
+        gates = sums[0][0] @ (self.gates / math.sqrt(len(self.gates)))
+        gates = gates.unflatten(1, (self.gate.n_gates, self.channels)).transpose(0, 1)
+        a = self.convolution.mixed(sums)
+        a = torch.cat([a[: self.n_scalars], gates, a[self.n_scalars :]])
         density = around.cut(torch.tanh(self.density(edge) ** 2))
         rho = density.new_zeros(h.shape[1], 1).index_add(0, receiver, density)
         summed = self.own(x).index_add(0, self.place, a / (self.beta * rho + self.alpha))
@@ -91,7 +99,7 @@ class GatedSum(nn.Module):
 
     def _places(self) -> Tensor:
         """Rows of the gate's input that the convolution fills: it leaves out irreps that nothing couples to."""
-        reached = list(self.convolution.outputs)
+        reached = ((0, 1), *self.convolution.outputs)
         rows: list[int] = []
         start = 0
         for irrep in self.gate.inputs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -79,7 +80,8 @@ class NeighbourSum(nn.Module):
             receiver, sender = around.edges
             own = h[0] @ (self.scalars / math.sqrt(h.shape[-1]))
             radial = torch.cat([radial, own.index_select(0, sender), own.index_select(0, receiver)], dim=1)
-        weights = around.cut(self.radial(radial))
+        weights = self.radial.factored(radial)
+        weights = replace(weights, left=around.cut(weights.left))
         a = self.convolution(self.up(h), around.harmonics, weights, around.edges)
         a = a / self.norm(around.radial, around.edges[0], h.shape[1], around.cutoff)
         return a if self.mix is None else self.mix(a, around.element)
