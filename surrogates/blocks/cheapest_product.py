@@ -19,6 +19,7 @@ from surrogates.blocks.edge_convolution import EdgeConvolution
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
 from surrogates.equivariance.products import SO2, ClebschGordan, CPDecomposed, Gaunt, SphericalGrid, rebound
 from surrogates.equivariance.products.paths import Outputs, read_inputs, read_outputs
+from surrogates.equivariance.products.rebound import OF_THE_LAYER
 from surrogates.physics.errors import DomainError
 
 _TURNS, _NEIGHBOURS = 5, 16
@@ -150,8 +151,6 @@ def _now(device: torch.device) -> float:
 def _name(candidate: nn.Module | None) -> str:
     if candidate is None:
         return KERNEL
-    usual = type(candidate)().arguments
-    other = {
-        k: v for k, v in candidate.arguments.items() if v != usual.get(k) and k not in ("inputs", "l_max", "outputs")
-    }  # type: ignore[union-attr]
+    options, usual = getattr(candidate, "arguments", {}), getattr(type(candidate)(), "arguments", {})
+    other = {k: v for k, v in options.items() if v != usual.get(k) and k not in OF_THE_LAYER}
     return type(candidate).__name__ + (f"({', '.join(f'{k}={v!r}' for k, v in other.items())})" if other else "")

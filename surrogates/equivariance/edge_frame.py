@@ -41,7 +41,7 @@ class EdgeFrame(nn.Module):
         self, unit: Float[Tensor, "edges 3"], roll: Float[Tensor, "edges"] | None = None
     ) -> tuple[Float[Tensor, "edges _ _"], ...]:
         """`roll` turns the frames about their edges, in radians; results of models must not notice."""
-        return _Frames.apply(unit, roll, self)
+        return _Frames.apply(unit, roll, self)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Frames(torch.autograd.Function):
@@ -52,7 +52,7 @@ class _Frames(torch.autograd.Function):
         return tuple(_matrices(unit, roll, frame))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.frame = inputs[2]
         ctx.save_for_backward(inputs[0], *output)
 

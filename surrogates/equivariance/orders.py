@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,3 +46,25 @@ def meridian_profiles(degrees: Sequence[int], m: int, theta: Tensor) -> Tensor:
 def repeated(table: Tensor, x: Tensor) -> Tensor:
     """table @ x for each member of a batch (n, columns, channels)."""
     return torch.bmm(table.expand(len(x), *table.shape), x)
+
+
+def permuted(x: Tensor, order: Tensor) -> Tensor:
+    """x[:, order] for a permutation `order`: its gradient is the way back, not a sum into zeros."""
+    return _Permuted.apply(x, order)
+
+
+class _Permuted(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, order: Tensor) -> Tensor:
+        return x.index_select(1, order)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (order,) = ctx.saved_tensors
+        return permuted(grad, torch.argsort(order)), None

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from surrogates.equivariance.orders import by_order, meridian_profiles, repeated, signed_orders
+from surrogates.equivariance.orders import by_order, meridian_profiles, permuted, repeated, signed_orders
 from surrogates.equivariance.quadrature import azimuths, gauss_legendre
 from surrogates.equivariance.wigner_zjz import exact_harmonics
 from surrogates.kernels.constant import Constant
@@ -41,7 +41,7 @@ class SphereGrid(nn.Module):
         """sum of x_lm Y_lm at the points, with components of `degrees` one after another."""
         n, c = len(x), x.shape[2]
         tables = _tables(self.degree, degrees)
-        rows = x.index_select(1, tables.order.to(x.device)).split(tables.sizes, dim=1)
+        rows = permuted(x, tables.order.to(x.device)).split(tables.sizes, dim=1)
         rings = [repeated(table.like(x), row) for table, row in zip(tables.up, rows, strict=True)]
         profiles = torch.cat(rings, dim=1).view(n, len(rings), self.rings * c)
         return repeated(tables.waves.like(x), profiles).view(n, self.points, c)
@@ -55,7 +55,7 @@ class SphereGrid(nn.Module):
         profiles = repeated(tables.averages.like(f), f.view(n, self.n_azimuths, self.rings * c))
         rings = profiles.view(n, len(tables.down), self.rings, c).unbind(1)
         rows = [repeated(table.like(f), ring) for table, ring in zip(tables.down, rings, strict=True)]
-        return torch.cat(rows, dim=1).index_select(1, tables.place.to(f.device))
+        return permuted(torch.cat(rows, dim=1), tables.place.to(f.device))
 
     def values_by_degree(
         self, y: Float[Tensor, "edges harmonics"], l_max: int

@@ -19,7 +19,7 @@ from jaxtyping import Complex, Float
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
-from surrogates.equivariance.orders import by_order, meridian_profiles, repeated, signed_orders
+from surrogates.equivariance.orders import by_order, meridian_profiles, permuted, repeated, signed_orders
 from surrogates.kernels.constant import Constant
 
 
@@ -42,7 +42,7 @@ class TorusFourier(nn.Module):
     ) -> Complex[Tensor, "edges phi theta channels"]:
         """Complex Fourier coefficients of sum x_lm Y_lm: v = 0..l along phi (the rest is conjugate), u = -l..l."""
         tables, n, c = _tables(self.degree, degrees), len(x), x.shape[2]
-        rows = x.index_select(1, tables.order.to(x.device)).split(tables.sizes, dim=1)
+        rows = permuted(x, tables.order.to(x.device)).split(tables.sizes, dim=1)
         parts = [repeated(table.like(x), row) for table, row in zip(tables.up, rows, strict=True)]
         found = [(parts[0], torch.zeros_like(parts[0]))]
         for m in range(1, (len(parts) + 1) // 2):
@@ -79,7 +79,7 @@ class TorusFourier(nn.Module):
             part = series[:, abs(m)]
             side = (part.imag if m > 0 else part.real) if m % 2 else (part.real if m >= 0 else part.imag)
             rows.append(repeated(table.like(f), side.contiguous()))
-        return torch.cat(rows, dim=1).index_select(1, tables.place.to(f.device))
+        return permuted(torch.cat(rows, dim=1), tables.place.to(f.device))
 
     def values_by_degree(
         self, y: Float[Tensor, "edges harmonics"], l_max: int

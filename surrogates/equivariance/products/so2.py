@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from surrogates.equivariance.edge_frame import EdgeFrame
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
-from surrogates.equivariance.orders import by_order
+from surrogates.equivariance.orders import by_order, permuted
 from surrogates.equivariance.products.paths import (
     LARGEST_L,
     Outputs,
@@ -63,7 +63,8 @@ class SO2(nn.Module):
         m_max: int | None = None,
     ) -> None:
         super().__init__()
-        self.inputs, self.l_max, wanted = read_inputs(inputs), l_max, read_outputs(outputs)
+        self.inputs, self.l_max, self.m_max = read_inputs(inputs), l_max, m_max
+        wanted = read_outputs(outputs)
         check_degrees(self.inputs, l_max, wanted)
         _check(l_max, m_max)
         self.arguments = dict(inputs=str(self.inputs), l_max=l_max, outputs=irreps_text(wanted), m_max=m_max)
@@ -76,7 +77,7 @@ class SO2(nn.Module):
         self.terms: list[Term] = [term for one in self.maps for term in one.terms]
         self.n_weights = len(self.terms) * self.inputs.channels
         into, self.sizes_in = by_order([l for l, _ in self.inputs.irreps], kept)
-        out_of, self.sizes_out = _scatter(reached, self.maps, kept)
+        out_of, self.sizes_out, self.n_silent = _scatter(reached, self.maps, kept)
         self.register_buffer("into", into, persistent=False)
         self.register_buffer("out_of", out_of, persistent=False)
         self.scales = [_scale(o, irrep, self.terms) for o, irrep in enumerate(reached)]
@@ -97,13 +98,13 @@ class SO2(nn.Module):
         frame = self.frame(x2[:, 1:4] / math.sqrt(3), roll)
         blocks = zip(self.inputs.irreps, x1.split(self.inputs.sizes, dim=1), strict=True)
         turned = torch.cat([torch.bmm(frame[l].transpose(1, 2), x) if l else x for (l, _), x in blocks], dim=1)
-        by_order = turned.index_select(1, self.into).split(self.sizes_in, dim=1)
+        by_order = permuted(turned, self.into).split(self.sizes_in, dim=1)
         by_term = weights.view(len(x1), len(self.terms), self.inputs.channels).split(
             [len(one.terms) for one in self.maps], dim=1
         )
         mapped = [one(x, w) for one, x, w in zip(self.maps, by_order, by_term, strict=True)]
-        mapped.append(x1.new_zeros(len(x1), 1, x1.shape[2]))  # for components that no term reaches
-        back = torch.cat(mapped, dim=1).index_select(1, self.out_of).split(self.sizes_out, dim=1)
+        mapped.append(x1.new_zeros(len(x1), self.n_silent, x1.shape[2]))  # components that no term reaches
+        back = permuted(torch.cat(mapped, dim=1), self.out_of).split(self.sizes_out, dim=1)
         results = zip(self.outputs, back, self.scales, strict=True)
         return torch.cat([torch.bmm(frame[l] * s, x) if l else x * s for ((l, _), _), x, s in results], dim=1)
 
@@ -151,13 +152,17 @@ def _orders(output: Irrep, block: Irrep, kept: int) -> range:
     return range(int(naturalness(output) != naturalness(block)), min(output[0], block[0], kept) + 1)
 
 
-def _scatter(outputs: Sequence[Irrep], maps: Sequence[OrderMap], kept: int) -> tuple[Tensor, list[int]]:
-    """Which row of the maps each component of the outputs is; the row behind the last one is zero."""
-    rows = [(o, sign * one.m) for one in maps for o, sign in one.rows]
-    place = {key: i for i, key in enumerate(rows)}
+def _scatter(outputs: Sequence[Irrep], maps: Sequence[OrderMap], kept: int) -> tuple[Tensor, list[int], int]:
+    """Which row of the maps each component of the outputs is, components of each output, components without a row.
+
+    The latter are the rows behind those of the maps.
+    """
     sizes = [2 * min(l, kept) + 1 for l, _ in outputs]
-    found = [place.get((o, m - n // 2), len(rows)) for o, n in enumerate(sizes) for m in range(n)]
-    return torch.tensor(found, dtype=torch.long), sizes
+    wanted = [(o, m - n // 2) for o, n in enumerate(sizes) for m in range(n)]
+    rows = [(o, sign * one.m) for one in maps for o, sign in one.rows]
+    silent = [key for key in wanted if key not in set(rows)]
+    place = {key: i for i, key in enumerate(rows + silent)}
+    return torch.tensor([place[key] for key in wanted], dtype=torch.long), sizes, len(silent)
 
 
 def _scale(o: int, output: Irrep, terms: Sequence[Term]) -> float:

@@ -29,9 +29,8 @@ def so2_weights(
     """
     if product.inputs != full.inputs or any(output not in product.outputs for output, _ in _single(full)):
         raise DomainError(f"products of '{full.inputs}' and '{product.inputs}' with different outputs share no weights")
-    cut = product.arguments["m_max"]
-    if cut is not None and cut < min(max(l for l, _ in full.inputs.irreps), max(l for (l, _), _ in full.outputs)):
-        raise DomainError(f"m_max={cut} leaves out couplings that the full product has; use SO2 with m_max=None")
+    if product.m_max is not None and product.m_max < _largest_order(full):
+        raise DomainError(f"m_max={product.m_max} leaves out couplings that the full product has; use SO2 with m_max=None")
     return _apply(weight_matrix(product, full), weights, product.inputs.channels)
 
 
@@ -77,6 +76,10 @@ def _orders(block: Irrep, l2: int, output: Irrep) -> dict[int, float]:
     coupling = wigner_3j(l1, l2, l3)[:, l2] * math.sqrt((2 * l3 + 1) * (2 * l2 + 1))
     sign = 1 if naturalness(block) == naturalness(output) else -1
     return {m: float(coupling[l1 + sign * m, l3 + m]) for m in range(min(l1, l3) + 1)}
+
+
+def _largest_order(full: ClebschGordan) -> int:
+    return min(max(l for l, _ in full.inputs.irreps), max(l for (l, _), _ in full.outputs))
 
 
 def _single(full: ClebschGordan) -> list[tuple[tuple[Irrep, int], int]]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from surrogates.equivariance.couplings import wigner_3j
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
+from surrogates.equivariance.orders import permuted
 from surrogates.equivariance.products.paths import Path, naturalness, paths_to
 from surrogates.equivariance.quadrature import gauss_legendre
 from surrogates.kernels.constant import Constant
@@ -93,7 +94,7 @@ class SphereFunctions(nn.Module):
         for (rows, degrees), targets in zip(self.sources, self.target_degrees, strict=True):
             part = x if len(rows) == x.shape[1] else x[:, rows]
             found.append(transform.coefficients(transform.values(part, degrees) * edge, targets))
-        out = found[0] if len(found) == 1 else torch.cat(found, dim=1).index_select(1, self.place)
+        out = found[0] if len(found) == 1 else permuted(torch.cat(found, dim=1), self.place)
         return out * (w3 * self.scale.like(w3)).index_select(1, self.target)
 
 
