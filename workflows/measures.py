@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from surrogates.evaluation.configurational_temperature import configurational_te
 from surrogates.evaluation.metrics import evaluate
 from surrogates.simulation.foreign import placement
 from surrogates.testing.check_surrogate import check_surrogate
+from surrogates.workflows.cpu import cpu_seconds
 from surrogates.workflows.steps.evaluate import Band, LawRow, Scores, Timing
 
 _GAP = 3.0  # Å between copies of a molecule, about what a liquid has
@@ -93,13 +93,13 @@ def copied(atoms: ase.Atoms, n: int) -> ase.Atoms:
 
 def _timed(call: Callable[[], None]) -> float:
     call()  # the first call compiles and allocates
-    calls, started = 0, time.process_time()
-    while time.process_time() - started < _LEAST or calls < 2:
+    calls, started = 0, cpu_seconds()
+    while cpu_seconds() - started < _LEAST or calls < 2:
         call()
         calls += 1
         if calls >= 200:
             break
-    return (time.process_time() - started) / calls
+    return (cpu_seconds() - started) / calls
 
 
 def _band(coverage: Any) -> Band | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.workflows.catalogue import step_class
+from surrogates.workflows.cpu import cpu_seconds
 from surrogates.workflows.desk import Desk, Progress
 from surrogates.workflows.files import read_json, sha256, write_json
 from surrogates.workflows.results import encode, name_of
@@ -49,21 +50,21 @@ def _perform_unit(folder: Path, job: str, progress: Progress) -> None:
     if job == "finish":
         _finish(step, unit, desk)
         return
-    started, cpu = time.monotonic(), time.process_time()
+    started, cpu = time.monotonic(), cpu_seconds()
     step.work(job, desk)
-    times = {"wall": time.monotonic() - started, "cpu": time.process_time() - cpu, "memory": _peak_memory()}
+    times = {"wall": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": _peak_memory()}
     write_json(desk.job_folder(job) / "timings.json", times)
     write_json(desk.job_folder(job) / "done.json", {"digest": unit["digest"]})
 
 
 def _finish(step: Any, unit: dict[str, Any], desk: Desk) -> None:
     """result.json holds what inputs and seed decide, timings.json what the clock does, done.json closes the unit."""
-    started = time.process_time()
+    started = cpu_seconds()
     result = step.finish(desk)
     write_json(desk.folder / "result.json", encode(result))
     jobs = {job: read_json(desk.job_folder(job) / "timings.json") for job in step.jobs()}
     own = read_json(desk.folder / "measured.json") or {}
-    times = {**own, "jobs": jobs, "finish": {"cpu": time.process_time() - started, "memory": _peak_memory()}}
+    times = {**own, "jobs": jobs, "finish": {"cpu": cpu_seconds() - started, "memory": _peak_memory()}}
     write_json(desk.folder / "timings.json", times)
     outputs = {name: _output(desk.folder / o.file, o.kind) for name, o in step.outputs().items() if o.file}
     done = {"digest": unit["digest"], "result": sha256(desk.folder / "result.json"), "class": name_of(type(result))}

@@ -44,7 +44,7 @@ def _data(run: FinishedRun) -> Iterator[Criterion]:
 def _accuracy(unit: Finished) -> Iterator[Criterion]:
     name, scores = next(iter(ordered(unit).items()))
     arrays = unit.arrays(scores.file)
-    advice = "Keep more structures apart from training; too few cannot judge."
+    advice = "Keep 50 structures or more apart from training, as with split: {test: 0.2} of 250; too few cannot judge."
     yield Criterion("frames tested on", float(scores.structures), low=50.0, essential=True, use=NEAR, advice=advice)
     force = None if not scores.force_mae_trivial else scores.force_mae / scores.force_mae_trivial
     advice = "Train longer or on more data; if neither helps, the labels do not belong to these structures."

@@ -71,7 +71,9 @@ class Read:
 
     def finish(self, desk: Desk) -> ReadData:
         text = (desk.job_folder("all") / "description.txt").read_text(encoding="utf-8")
-        return ReadData({name: self._part(name, desk) for name in self.split}, text)
+        parts = {name: self._part(name, desk) for name in self.split}
+        counts = ", ".join(f"{name} {part.samples}" for name, part in parts.items())
+        return ReadData(parts, f"{text}\nparts: {counts}")
 
     def _part(self, name: str, desk: Desk) -> ReadPart:
         from surrogates.datasets import Structures
