@@ -31,9 +31,11 @@ class SurrogateCalculator(Calculator):
     """A surrogate as an ASE calculator.
 
     Args:
-        model: a checkpoint's path, what `fit` or `load` return, a task, a potential, or any Surrogate.
+        model: the path of a checkpoint or of a mace-torch `.model` file, what `fit` or `load` return, a task, a
+            potential, or any Surrogate.
         device: "cpu", "cuda", "cuda:1" or "auto". dtype: "float64" or "float32".
         skin: margin of the neighbour list in Å; the list is found anew when an atom has moved half of it.
+        head: which one of a model with several heads.
         keywords: those of ASE's Calculator.
     Total charge and spin are those of the structure: `info["charge"]` and `info["multiplicity"]`, else the sums of its
     initial charges and magnetic moments, else neutral and the lowest spin.
@@ -41,11 +43,18 @@ class SurrogateCalculator(Calculator):
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
-    default_parameters = {"model": None, "device": "cpu", "dtype": "float64", "skin": 0.5}  # noqa: RUF012
+    default_parameters = {"model": None, "device": "cpu", "dtype": "float64", "skin": 0.5, "head": None}  # noqa: RUF012
     name = "surrogates"  # type: ignore[assignment]
 
     def __init__(
-        self, model: Any, *, device: str = "cpu", dtype: str = "float64", skin: float = 0.5, **keywords: Any
+        self,
+        model: Any,
+        *,
+        device: str = "cpu",
+        dtype: str = "float64",
+        skin: float = 0.5,
+        head: str | None = None,
+        **keywords: Any,
     ) -> None:
         import torch
 
@@ -55,8 +64,10 @@ class SurrogateCalculator(Calculator):
         if dtype not in ("float32", "float64"):
             raise DomainError(f"dtype={dtype!r} is unknown; choose float32 or float64")
         super().__init__(**keywords)
-        self.parameters.update(model=_named(model), device=device, dtype=dtype, skin=skin)
-        self.surrogate = as_surrogate(model, device=device, dtype=getattr(torch, dtype))
+        self.parameters.update(model=_named(model), device=device, dtype=dtype, skin=skin, head=head)
+        self.surrogate = as_surrogate(model, device=device, dtype=getattr(torch, dtype), head=head)
+        if heads := getattr(self.surrogate, "heads", ()):
+            raise DomainError(f"{_named(model)} has several heads; choose one with head=: {', '.join(heads)}")
         self._evaluator = Evaluator(self.surrogate, skin)
         self._spread: dict[str, Any] = {}
         self._warned = False

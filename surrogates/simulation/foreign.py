@@ -92,17 +92,24 @@ class AseSurrogate:
 
 
 def as_surrogate(
-    thing: Any, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    thing: Any,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    head: str | None = None,
 ) -> Surrogate:
     """`thing` as a Surrogate on `device` in `dtype` (None: as it is); what was given stays as it was.
 
-    Accepts a checkpoint's path, what `fit` or `load` return, a task, a bare potential, an ASE calculator (ours is
-    unwrapped), a reference, or a Surrogate. Raises DomainError for anything else.
+    `head` takes one of several heads. Accepts the path of a checkpoint or of a `.model` file of mace-torch, what `fit`
+    or `load` return, a task, a bare potential, an ASE calculator (ours is unwrapped), a reference, or a Surrogate.
+    Raises DomainError for anything else.
     """
     if isinstance(thing, str | Path):
         from surrogates.training.checkpoint import load
 
-        return _moved(load(thing), device, dtype)
+        return _moved(load(thing, head=head), device, dtype)
+    if head is not None and callable(getattr(thing, "head", None)):
+        thing = thing.head(head)
     if hasattr(thing, "surrogate") and hasattr(thing.surrogate, "predict"):
         return as_surrogate(thing.surrogate, device=device, dtype=dtype)
     if isinstance(thing, nn.Module) and not hasattr(thing, "predict"):

@@ -16,7 +16,7 @@ from torch import Tensor
 from surrogates import uncertainty
 from surrogates.construct import construct, describe
 from surrogates.physics.errors import FileError
-from surrogates.training import tensor_file
+from surrogates.training import mace_torch, tensor_file
 from surrogates.training.fitted import Fitted, plain
 
 FORMAT = 1
@@ -33,7 +33,18 @@ def save(fitted: Fitted, path: str | Path) -> Path:
     tensors: dict[str, Tensor] = {}
     for k, member in enumerate(fitted.members):
         tensors |= {f"member.{k}.{name}": t for name, t in member.state_dict().items()}
-    metadata = {
+    metadata = _metadata(fitted)
+    if fitted.spread is not None:
+        found, metadata["spread"] = fitted.spread.state()
+        tensors |= {f"spread.{name}": t for name, t in found.items()}
+    if fitted.train_rows is not None:
+        tensors["train_rows"] = fitted.train_rows
+    tensor_file.write(path, tensors, metadata)
+    return path
+
+
+def _metadata(fitted: Fitted) -> dict[str, Any]:
+    return {
         "kind": "surrogate",
         "format": FORMAT,
         "members": [describe(member) for member in fitted.members],
@@ -44,21 +55,16 @@ def save(fitted: Fitted, path: str | Path) -> Path:
         "scores": plain(fitted.scores),
         "spread": None,
     }
-    if fitted.spread is not None:
-        found, metadata["spread"] = fitted.spread.state()
-        tensors |= {f"spread.{name}": t for name, t in found.items()}
-    if fitted.train_rows is not None:
-        tensors["train_rows"] = fitted.train_rows
-    tensor_file.write(path, tensors, metadata)
-    return path
 
 
 def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None) -> Fitted:
-    """Read a checkpoint onto the CPU; `head` takes one of several heads.
+    """Read a checkpoint, or a `.model` file of mace-torch, onto the CPU; `head` takes one of several heads.
 
     `trust` names modules outside `surrogates` whose classes the file may construct: for files you wrote or reviewed.
     Raises FileError for a missing, damaged or foreign file, TrustError for a class that may not be named.
     """
+    if mace_torch.is_archive(path):
+        return mace_torch.load(path, head=head)
     tensors, metadata = tensor_file.read(path)
     _known(path, metadata)
     try:
@@ -70,6 +76,8 @@ def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None
 
 def info(path: str | Path) -> str:
     """A model card: what the file holds, where it came from, how good it was, as text. Raises FileError as `load`."""
+    if mace_torch.is_archive(path):
+        return _described(Path(path).name, _metadata(mace_torch.load(path)))
     metadata = tensor_file.read(path)[1]
     _known(path, metadata)
     try:
@@ -98,7 +106,10 @@ def _described(name: str, metadata: dict[str, Any]) -> str:
 
 def _origin_lines(facts: dict[str, Any]) -> list[str]:
     """What it was trained on, from where it started, and how much of it trained."""
-    lines = [f"training data: {facts['data']['rows']} rows, hash {facts['data']['hash']}"]
+    if "source" in facts:
+        lines = [f"converted from {_short(facts['source'])}"]
+    else:
+        lines = [f"training data: {facts['data']['rows']} rows, hash {facts['data']['hash']}"]
     if "labels" in facts["data"]:
         lines.append(f"labels: {_short(facts['data']['labels'])}")
     if "head" in facts:

@@ -116,11 +116,12 @@ def convert(
     target: Annotated[Path, typer.Argument(help="Our .h5, or a format that ASE writes.")],
     energy: Annotated[str | None, typer.Option(help="Key of the energies.")] = None,
     forces: Annotated[str | None, typer.Option(help="Key of the forces.")] = None,
+    head: Annotated[str | None, typer.Option(help="One head of a mace-torch .model file; all unless given.")] = None,
 ) -> None:
-    """Convert files of structures."""
+    """Convert files of structures, and mace-torch .model files to checkpoints."""
     from surrogates.workflows.commands.convert import convert_file
 
-    convert_file(source, target, energy, forces)
+    convert_file(source, target, energy, forces, head)
 
 
 @app.command(epilog="Example: surrogates info mine.safetensors")

@@ -42,11 +42,16 @@ class CoreRepulsion(nn.Module):
         super().__init__()
         self.elements = atomic_numbers(elements)
         self.arguments = dict(elements=list(self.elements), r_max=r_max, cutoff_p=cutoff_p, strength=strength)
-        self.r_max, self.cutoff_p, self.strength = float(r_max), cutoff_p, float(strength)
+        self._r_max, self.cutoff_p, self.strength = float(r_max), cutoff_p, float(strength)
         self.register_buffer("radii", torch.tensor(covalent_radii[:119]))
         self.register_buffer("factors", torch.tensor([0.1818, 0.5099, 0.2802, 0.02817]))
         self.register_buffer("power", torch.tensor(0.3))
         self.register_buffer("length", torch.tensor(0.4543))
+
+    @property
+    def r_max(self) -> float:
+        """Longest distance at which a pair feels it, Å."""
+        return min(self._r_max, 2 * float(self.radii[list(self.elements)].max()))
 
     def forward(self, atoms: AtomsBatch) -> Float[Tensor, "atoms"]:
         """Energy of each atom, eV."""
@@ -56,6 +61,6 @@ class CoreRepulsion(nn.Module):
         x = r * (z_i**self.power + z_j**self.power) / (self.length * _BOHR)
         screening = sum(c * torch.exp(-b * x) for c, b in zip(self.factors, _EXPONENTS, strict=True))
         end = self.radii[numbers].sum(0)
-        cut = polynomial_cutoff(r / end, 1.0, self.cutoff_p) * (r < self.r_max)
+        cut = polynomial_cutoff(r / end, 1.0, self.cutoff_p) * (r < self._r_max)
         energy = (0.5 * _COULOMB * self.strength) * z_i * z_j / r * screening * cut
         return energy.new_zeros(atoms.numbers.shape[0]).index_add(0, atoms.edges[0], energy)

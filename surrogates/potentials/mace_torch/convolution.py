@@ -64,7 +64,8 @@ class Convolution:
         found = []
         for k, l2 in edge_paths(self.seen, self.harmonics, irrep):
             start, n = first[irrep, self._block(k), l2]
-            phase = sign(self.seen.irreps[k][0], l2, irrep[0])
+            # our edge vectors point from receiver to sender, those of mace-torch to the receiver: Y(-v) = (-1)^l Y(v)
+            phase = sign(self.seen.irreps[k][0], l2, irrep[0]) * (-1) ** l2
             part = torch.nn.functional.pad(matrix[start : start + n], (0, 0, 0, self.seen.channels - n))
             found.append(part * phase)
         return torch.cat(found)
