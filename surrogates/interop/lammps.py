@@ -60,7 +60,7 @@ class MLIAP:
         if dtype not in ("float32", "float64"):
             raise DomainError(f"dtype={dtype!r} is unknown; choose float32 or float64")
         surrogate = as_surrogate(model, device=device, dtype=getattr(torch, dtype))
-        self.potential = getattr(surrogate, "task", surrogate)
+        self.potential: Any = getattr(surrogate, "task", surrogate)
         if not callable(self.potential):
             raise DomainError(f"a {type(self.potential).__name__} gives no atomic energies; LAMMPS needs a potential")
         self.element_types = _names(elements, tuple(surrogate.elements))
@@ -79,6 +79,9 @@ class MLIAP:
     def compute_forces(self, data: Any) -> None:
         """Give `data`, LAMMPS' MLIAPDataPy, the energy of each own atom and, for each pair, what pulls i towards j."""
         own, n_own = _own_atoms(data), int(data.nlistatoms)
+        if n_own == 0:  # a process whose region is empty
+            data.energy = 0.0
+            return
         elements = np.array(data.elems, dtype=np.int64)
         n_pairs = int(data.npairs)
         pairs = np.stack([data.pair_i, data.jatoms]).astype(np.int64) if n_pairs else np.zeros((2, 0), dtype=np.int64)
@@ -89,8 +92,7 @@ class MLIAP:
         energies, slopes = self._energies(elements, pairs[:, listed], vectors[listed], n_own)
         forces = np.zeros((n_pairs, 3))
         forces[listed] = slopes
-        if n_own:
-            data.eatoms = np.ascontiguousarray(energies[own])
+        data.eatoms = np.ascontiguousarray(energies[own])
         data.energy = float(energies[:n_own].sum())
         if n_pairs:
             data.update_pair_forces(forces)
@@ -123,7 +125,7 @@ class MLIAP:
 
 def _own_atoms(data: Any) -> np.ndarray:
     """Indices of the own atoms in the order of the list; DomainError for a list that is not of all of them."""
-    own = np.array(data.iatoms, dtype=np.int64)[: int(data.nlistatoms)] if data.nlistatoms else np.zeros(0, np.int64)
+    own = np.array(data.iatoms if data.nlistatoms else (), dtype=np.int64)[: int(data.nlistatoms)]
     if not np.array_equal(np.sort(own), np.arange(len(own))):
         raise DomainError("LAMMPS lists some of the own atoms only; pair_style mliap must act on all atoms")
     return own

@@ -36,6 +36,15 @@ class Sum(nn.Module):
         return self.baseline(within(atoms, self.baseline.r_max)) + self.model(within(atoms, self.model.r_max))
 
 
+def taken_apart(model: nn.Module, baseline: nn.Module | None = None) -> tuple[nn.Module, nn.Module | None]:
+    """What is learned and what is known: the innermost model of nested sums, and all their baselines added up."""
+    while isinstance(model, Sum):
+        known: nn.Module = model.baseline  # type: ignore[assignment]
+        baseline = known if baseline is None else Sum(baseline, known)  # type: ignore[arg-type]
+        model = model.model  # type: ignore[assignment]
+    return model, baseline
+
+
 def within(atoms: AtomsBatch, r_max: float) -> AtomsBatch:
     """The same batch with the edges of a shorter cutoff only, Å."""
     if r_max >= atoms.r_max:

@@ -17,7 +17,7 @@ from surrogates.blocks.scale_shift import ScaleShift
 from surrogates.datasets.batch import AtomsBatch, LabelledAtoms
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import DomainError
-from surrogates.potentials.sum import Sum, within
+from surrogates.potentials.sum import taken_apart, within
 from surrogates.tasks.atomic_energies import by_number, compositions, fit_isolated, least_squares
 from surrogates.tasks.charges import mixed_states, warn_of_mixed_states
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
@@ -55,8 +55,7 @@ class EnergyForces(nn.Module):
         super().__init__()
         if loss not in LOSSES:
             raise DomainError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
-        if isinstance(model, Sum) and baseline is None:
-            baseline, model = model.baseline, model.model  # type: ignore[assignment]
+        model, baseline = taken_apart(model, baseline)
         self._isolated = None if isolated is None else dict(isolated)
         self._pinned = isolated is not None  # the closing refit leaves energies of isolated atoms alone
         self.arguments = {"model": model, "isolated": self._isolated, "loss": loss, "baseline": baseline}

@@ -164,11 +164,14 @@ def test_atoms_alone_and_float32():
     alone = Data([0, 1], [], [], [], 2)
     mliap.compute_forces(alone)
     assert alone.energy == pytest.approx(alone.eatoms.sum())
+    empty = Data([], [], [], [], 0)
+    mliap.compute_forces(empty)
+    assert empty.energy == 0.0
     data, _ = next(divided(oxide(), np.zeros(4, int), 6.0, mliap.element_types))
     mliap.compute_forces(data)
     exact, _ = next(divided(oxide(), np.zeros(4, int), 6.0, mliap.element_types))
     MLIAP(mace()).compute_forces(exact)
-    np.testing.assert_allclose(data.f, exact.f, atol=1e-5)
+    np.testing.assert_allclose(data.f, exact.f, atol=5e-4)
 
 
 def test_what_lammps_cannot_do_is_refused():

@@ -10,6 +10,7 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones as AseLennardJones
 from ase.calculators.morse import MorsePotential
 
+from surrogates.construct import construct, describe
 from surrogates.datasets.adapters.ase import from_ase
 from surrogates.physics.atoms.pair import COULOMB, lennard_jones, morse, switch, zbl
 from surrogates.physics.errors import DomainError
@@ -151,3 +152,23 @@ def test_a_task_scales_what_is_learned_and_not_the_baseline():
     atoms = batch(argon(), 8.0)
     expected = -2.0 + 0.5 + 3.0 * learned(batch(argon(), 6.0)) + base(atoms)
     torch.testing.assert_close(task.predict(atoms).energies, expected)
+
+
+@pytest.mark.parametrize("nested", ["right", "left", "argument"])
+def test_all_baselines_of_nested_sums_stay_unscaled(nested):
+    first, second, learned = ZBL(r_max=3.0), LennardJones(r_max=8.0), Morse(r_max=6.0)
+    task = {
+        "right": lambda: EnergyForces(Sum(first, Sum(second, learned))),
+        "left": lambda: EnergyForces(Sum(Sum(first, second), learned)),
+        "argument": lambda: EnergyForces(Sum(first, learned), baseline=second),
+    }[nested]().double()
+    assert task.model is learned
+    task.normalise.set({18: -2.0}, 3.0, 0.5)
+    atoms = argon()
+    atoms.positions[1] = atoms.positions[0] + [0, 1.4, 1.4]
+    known = sum(part(batch(atoms, part.r_max)) for part in (first, second))
+    assert known.max() > 1
+    torch.testing.assert_close(task(batch(atoms, 8.0)), -1.5 + 3.0 * learned(batch(atoms, 6.0)) + known)
+    again = construct(describe(task)).double()
+    again.load_state_dict(task.state_dict())
+    torch.testing.assert_close(again(batch(atoms, 8.0)), task(batch(atoms, 8.0)))
