@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from surrogates.kernels import polynomial_code
 from surrogates.kernels.constant import Constant
@@ -32,15 +33,16 @@ def symmetric_contraction(
     polynomials: Polynomials,
 ) -> Float[Tensor, "components_out atoms channels"]:
     """P_M(a) of every atom with the coefficients of its element, by native code; twice differentiable in a and q."""
-    result: Tensor = _Contraction.apply(a, q, element.contiguous(), polynomials.terms, polynomials.n_out)
+    result: Tensor = _Contraction.apply(
+        a.contiguous(), q.contiguous(), element.contiguous(), polynomials.terms, polynomials.n_out
+    )
     return result
 
 
 class _Contraction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, q: Tensor, element: Tensor, terms: Terms, n_out: int) -> Tensor:
-        a, q = a.contiguous(), q.contiguous()
-        ctx.save_for_backward(a, q, element)
+        ctx.save_for_backward(a, q, element)  # inputs themselves: a copy would be cut off from the graph
         ctx.fixed = (terms, n_out)
         out = a.new_empty(n_out, *a.shape[1:])
         _run(polynomial_code.forward, (), ctx.fixed, element, a=a, q=q, out=out)
@@ -64,6 +66,7 @@ class _Gradient(torch.autograd.Function):
         return da, dq
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, ha: Tensor | None, hq: Tensor | None) -> Any:  # type: ignore[override]
         a, q, g, element = ctx.saved_tensors
         if ha is None and hq is None:

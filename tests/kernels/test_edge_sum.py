@@ -67,6 +67,25 @@ def test_many_tiles_and_threads_change_nothing(monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-9)
 
 
+def test_arguments_in_any_memory_layout(monkeypatch):
+    """A copy made inside would be cut off from the graph, and second derivatives would lose terms."""
+    torch.manual_seed(2)
+    convolution = EdgeConvolution(channel_irreps("4x0e + 4x1o"), 1, natural_irreps(1)).double()
+    leaves = [torch.randn(s).double().requires_grad_() for s in ((3, 4, 4), (4, 9), (convolution.n_weights, 9))]
+    edges = torch.tensor([[0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 0, 1, 2, 0, 1, 2]])
+
+    def second():
+        h, y, w = leaves
+        out = convolution(h.transpose(0, 1), y.T, w.T, edges)
+        first = torch.autograd.grad(out.pow(3).sum(), leaves, create_graph=True)
+        return torch.autograd.grad(sum(x.pow(2).sum() for x in first), leaves)
+
+    fused = second()
+    monkeypatch.setattr(module, "usable", lambda *_: False)
+    for one, other in zip(fused, second(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-8)
+
+
 def test_no_edges_give_zero():
     convolution = EdgeConvolution(channel_irreps("4x0e + 4x1o"), 1, natural_irreps(1))
     h = torch.randn(4, 3, 4, requires_grad=True)

@@ -84,6 +84,35 @@ def derivatives(function, a, weight):
     return value, *first, *second, *forces_only
 
 
+@needs_compiler
+def test_arguments_in_any_memory_layout():
+    """A copy made inside would be cut off from the graph, and second derivatives would lose terms."""
+    p = polynomials(1, [(0, 1), (1, -1)], 2)
+    a = random(3, 2, 4).requires_grad_()
+    weight = random(1, 2, p.n_paths).requires_grad_()
+    element = torch.zeros(3, dtype=torch.long)
+
+    def native():
+        return symmetric_contraction(a.permute(2, 0, 1), p.table.like(a) @ weight.mT, element, p)
+
+    def eager():
+        return values(p, a.permute(2, 0, 1), weight.mT.expand(3, -1, -1))
+
+    for one, other in zip(derivatives(native, a, weight), derivatives(eager, a, weight), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
+@needs_compiler
+def test_a_third_derivative_is_refused_rather_than_wrong():
+    p = polynomials(1, [(0, 1)], 2)
+    a = random(4, 1, 2).requires_grad_()
+    out = symmetric_contraction(a, p.table.like(a) @ random(1, p.n_paths, 2), torch.zeros(1, dtype=torch.long), p)
+    [first] = torch.autograd.grad(out.pow(3).sum(), a, create_graph=True)
+    [second] = torch.autograd.grad(first.pow(3).sum(), a, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.grad(second.sum(), a)
+
+
 def test_two_derivatives_against_finite_differences():
     p = polynomials(1, [(1, -1)], 3)
     a = random(4, 2, 1).requires_grad_()
