@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,9 @@ class DegenerateFit(SurrogatesWarning):
 
 def by_number(isolated: Mapping[str, float | int], elements: Sequence[int]) -> dict[int, float]:
     """Energies of isolated atoms (eV) by atomic number, from symbols. Raises if an element is missing."""
+    bad = {k: v for k, v in isolated.items() if not isinstance(v, int | float) or not math.isfinite(v)}
+    if bad:
+        raise DomainError(f"isolated={bad} is no energy; give numbers in eV by symbol, such as {{'H': -13.6}}")
     given = {_number(key): float(value) for key, value in isolated.items()}
     missing = [chemical_symbols[z] for z in elements if z not in given]
     if missing:

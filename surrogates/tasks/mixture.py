@@ -126,7 +126,8 @@ class Mixture(Sequence[HeadSample]):
         return head, index - self._begins[head]
 
     def _drawn(self, head: str, count: int, generator: torch.Generator) -> list[int]:
-        n, rows = len(self.parts[head]), []
+        n = len(self.parts[head])
+        rows: list[int] = []
         while len(rows) < count:
             rows += torch.randperm(n, generator=generator).tolist()
         return [self._begins[head] + row for row in rows[:count]]

@@ -13,7 +13,8 @@ instead of copies of small data sets; no head's part of the loss is left out.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -131,7 +132,8 @@ class MultiHead(nn.Module):
     def prepare(self, train: Mixture) -> None:
         """Each head's normalisation from its own data, the trunk's statistics from all. DomainError as EnergyForces."""
         for name in self.heads:
-            self.head(name).set_normalisation(_rows(train, name))
+            with _told(name):
+                self.head(name).set_normalisation(_rows(train, name))
         together = [sample for name in self.heads for sample in _rows(train, name)[: 1000 // len(self.heads)]]
         for name in self.heads:
             self.head(name).set_statistics(together)
@@ -148,11 +150,12 @@ class MultiHead(nn.Module):
         for name in self.heads:
             head, rows = self.head(name), _rows(train, name)
             asked = isolated.get(name) if isinstance(isolated, Mapping) else isolated
-            if head.trained:
-                done[name] = head.restart(rows, asked)
-            else:
-                head.set_normalisation(rows)
-                done[name] = {"isolated": "fitted"}
+            with _told(name):
+                if head.trained:
+                    done[name] = head.restart(rows, asked)
+                else:
+                    head.set_normalisation(rows)
+                    done[name] = {"isolated": "fitted"}
         return done
 
     def count_labels(self, train: Mixture, weights: Mapping[str, float | int]) -> dict[str, dict[str, int]]:
@@ -271,6 +274,15 @@ def _check_heads(heads: Mapping[str, Any], *given: Mapping[str, float | int] | N
             raise DomainError(f"shares={dict(values)}: give a positive share for each of {', '.join(heads)}")
         if values is not None and word == "weights" and not sum(float(values.get(h, 1.0)) for h in heads) > 0:
             raise DomainError("every head's weight is 0, so nothing would train; give one a positive weight")
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Errors inside say which head they are about."""
+    try:
+        yield
+    except DomainError as error:
+        raise DomainError(f"head {name}: {error}") from error
 
 
 def _rows(train: Mixture, name: str) -> list[Any]:

@@ -7,6 +7,7 @@ the model; everything else is trunk. A model with other names says so in an attr
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 from torch import nn
 
@@ -50,12 +51,12 @@ def share_trunk(source: nn.Module, target: nn.Module) -> None:
             f"a {type(source).__name__} and a {type(target).__name__} of other sizes, elements or cutoff cannot share "
             "a trunk; build both with the same arguments, or copy one with with_replay"
         )
-    for mine, theirs in ((source._parameters, target._parameters), (source._buffers, target._buffers)):
-        theirs.update({name: tensor for name, tensor in mine.items() if not is_readout(source, name)})  # type: ignore[arg-type]
+    target._parameters.update({n: p for n, p in source._parameters.items() if not is_readout(source, n)})
+    target._buffers.update({n: b for n, b in source._buffers.items() if not is_readout(source, n)})
     shared = {name: child for name, child in source._modules.items() if not is_readout(source, name)}
     given = {id(target._modules[name]): child for name, child in shared.items()}
     target._modules.update(shared)
-    named = vars(target).get("arguments", {})  # a model made of parts may name the trunk it had
+    named: dict[str, Any] = vars(target).get("arguments", {})  # a model made of parts may name the trunk it had
     named.update({key: given[id(value)] for key, value in named.items() if id(value) in given})
 
 

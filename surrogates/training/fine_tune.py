@@ -45,6 +45,8 @@ class FineTune:
 
     def __post_init__(self) -> None:
         """Raises TrainingError for words that are unknown."""
+        if not isinstance(self.freeze, str | int | Sequence):
+            raise TrainingError(f"FineTune(freeze={self.freeze!r}) is unknown; write 'nothing' to let everything train")
         if isinstance(self.freeze, str) and self.freeze not in _WORDS:
             raise TrainingError(
                 f"FineTune(freeze={self.freeze!r}) is unknown; write 'nothing', 'trunk', a number of layers that "

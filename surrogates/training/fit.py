@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ def fit(
     task = task if parent is None else _copy(parent)
     train, valid = _gathered(task, train, valid)
     labels = _check(task, train, valid, plan)
+    if not isinstance(start, FineTune | None):
+        raise TrainingError(f"start={start!r} is unknown; write start=FineTune(isolated=..., freeze=...)")
     if start is not None and not getattr(task, "trained", False):
         raise TrainingError("start=FineTune(...) goes on from a trained task, and this one is new; leave `start` away")
     device = _device(plan.device)
@@ -217,8 +219,12 @@ def _stop(trainer: Trainer, reason: str) -> None:
 
 def _check(task: Any, train: Any, valid: Any, plan: Plan) -> dict[str, Any]:
     """Refuses what cannot be trained; labels in the data, where the task counts them."""
+    if isinstance(task, str | Path):
+        raise TrainingError(f"{task} is a path; load it first: fit(load({str(task)!r}), ...)")
     if not (hasattr(task, "prepare") and hasattr(task, "loss")):
         raise TrainingError(f"a {type(task).__name__} is no task; wrap a potential as EnergyForces(model)")
+    if isinstance(train, Mapping) or isinstance(valid, Mapping):
+        raise TrainingError("data by head are for tasks with heads; this one has none: give one data set, or MultiHead")
     if not (hasattr(train, "__len__") and hasattr(valid, "__len__")):
         names = f"{type(train).__name__} and {type(valid).__name__}"
         raise TrainingError(f"training and validation data are {names}; give data sets, or lists of samples")

@@ -1,6 +1,7 @@
 """Going on from a trained model: normalisation, isolated atoms, frozen parameters, bad input."""
 
 import copy
+import math
 import warnings
 
 import numpy as np
@@ -152,6 +153,15 @@ def test_the_optimiser_holds_what_trains_and_nothing_else(pretrained, old_level,
 def test_a_start_without_sense_says_what_is_accepted(pretrained, old_level, wrong, message):
     with pytest.raises(TrainingError, match=message):
         fit(pretrained, old_level[0], plan=SHORT, start=FineTune(**wrong))
+
+
+def test_what_cannot_be_started_from_says_what_to_do(pretrained, old_level):
+    with pytest.raises(TrainingError, match=r"is a path.*load"):
+        fit("old.safetensors", old_level[0])
+    with pytest.raises(TrainingError, match="tasks with heads"):
+        fit(pretrained, {"new": old_level[0]}, plan=SHORT)
+    with pytest.raises(DomainError, match="no energy; give numbers in eV"):
+        fit(pretrained, old_level[0], plan=SHORT, start=FineTune({"Cu": math.nan, "Au": 1.0}))
 
 
 def test_a_potential_without_readout_says_so(clusters, morse_task):
