@@ -20,6 +20,7 @@ from surrogates.interop.halo import reach
 from surrogates.interop.lammps import MLIAP
 from surrogates.interop.lammps_external import drive
 from surrogates.physics.errors import DomainError
+from surrogates.physics.units import COULOMB
 from surrogates.potentials.mace import MACE
 from surrogates.potentials.pair import ZBL, LennardJones
 from surrogates.potentials.point_charges import PointCharges
@@ -272,3 +273,20 @@ def test_other_units_and_types_are_refused(lammps):
     running.command("units real")
     with pytest.raises(DomainError, match="units real"):
         drive(running, mace(), ["O", "Cu"])
+
+
+def test_point_charges_are_those_of_lammps(lammps):
+    running, atoms = lammps
+    running.commands_list(["clear", "units metal", "atom_style charge", "atom_modify map array", "box tilt large"])
+    (a, _, _), (xy, b, _), (xz, yz, c) = atoms.cell.array
+    running.command(f"region box prism 0 {a:.17g} 0 {b:.17g} 0 {c:.17g} {xy:.17g} {xz:.17g} {yz:.17g}")
+    running.commands_list(["create_box 2 box", "mass * 1.0"])
+    kinds = [1 if s == "O" else 2 for s in atoms.symbols]
+    running.create_atoms(4, list(range(1, 5)), kinds, atoms.positions.ravel().tolist())
+    running.commands_list(["set type 1 charge -1.8", "set type 2 charge 0.6", "pair_style coul/long 8.0"])
+    running.commands_list(["pair_coeff * *", "kspace_style ewald 1e-9", "fix 1 all nve", "run 0"])
+    energy, scale = running.get_thermo("pe"), COULOMB / running.extract_global("qqrd2e")
+    atoms.calc = SurrogateCalculator(PointCharges({"O": -1.8, "Cu": 0.6}))
+    assert scale == pytest.approx(1, abs=1e-5)  # their constant is of another year
+    assert energy * scale == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+    np.testing.assert_allclose(in_tag_order(running, "f") * scale, atoms.get_forces(), atol=1e-5)

@@ -8,11 +8,12 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 from torch import nn
 
 from surrogates import SurrogateCalculator
+from surrogates.blocks.charges import TotalCharge
 from surrogates.construct import construct, describe
 from surrogates.datasets.adapters.ase import from_ase
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.pair import ZBL
-from surrogates.potentials.point_charges import PME, Ewald, PointCharges, TotalCharge
+from surrogates.potentials.point_charges import PME, Ewald, PointCharges
 from surrogates.potentials.sum import Sum
 from surrogates.tasks.energy import EnergyForces, energy_forces
 
