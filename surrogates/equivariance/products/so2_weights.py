@@ -30,7 +30,9 @@ def so2_weights(
     if product.inputs != full.inputs or any(output not in product.outputs for output, _ in _single(full)):
         raise DomainError(f"products of '{full.inputs}' and '{product.inputs}' with different outputs share no weights")
     if product.m_max is not None and product.m_max < _largest_order(full):
-        raise DomainError(f"m_max={product.m_max} leaves out couplings that the full product has; use SO2 with m_max=None")
+        raise DomainError(
+            f"m_max={product.m_max} leaves out couplings that the full product has; use SO2 with m_max=None"
+        )
     return _apply(weight_matrix(product, full), weights, product.inputs.channels)
 
 
