@@ -137,6 +137,19 @@ _ESPRESSO = Allowed(
             high=5000.0,
             optional=True,
         ),
+        "ecfixed": Argument(
+            *(
+                "number",
+                None,
+                "kinetic energy above which qcutz is added, so that stress is the energy's derivative",
+                "Ry",
+            ),
+            low=5.0,
+            high=500.0,
+            optional=True,
+        ),
+        "qcutz": _positive(None, "height of that step", "Ry"),
+        "q2sigma": _positive(None, "width of that step", "Ry"),
         "kpoints": Argument("grid", None, "Monkhorst-Pack grid, for cells of one kind", optional=True),
         "kpoint_length": Argument(
             *("number", None, "max(1, floor(length |b| + 1/2)) k-points along each reciprocal vector b", "Å"),

@@ -35,6 +35,9 @@ class Espresso(Calculator):
     Args:
         pseudopotentials: file of each element, in the site's folder. They bring the functional.
         ecutwfc, ecutrho: cutoffs of wave functions and density, Ry; 4 ecutwfc where the latter is None.
+        ecfixed, qcutz, q2sigma: a smooth step of height qcutz and width q2sigma, Ry, is added to kinetic energies above
+            ecfixed. Plane waves that come and go with the cell then weigh nothing, and stress is the energy's
+            derivative (M. Bernasconi and others, doi:10.1016/0022-3697(94)00228-2); None leaves it out.
         kpoints: a Monkhorst-Pack grid; or kpoint_length: Å, see `grid`. koffset: shift the grid by half a step.
         smearing: "none" for insulators, or a kind; degauss: its width, Ry.
         conv_thr: Ry, of the self-consistent energy. max_iterations: not converging in them raises ASE's SCFError.
@@ -49,6 +52,9 @@ class Espresso(Calculator):
         pseudopotentials: Mapping[str, str],
         ecutwfc: float,
         ecutrho: float | None = None,
+        ecfixed: float | None = None,
+        qcutz: float | None = None,
+        q2sigma: float | None = None,
         kpoints: Sequence[int] | None = None,
         kpoint_length: float | None = None,
         koffset: bool = False,
@@ -58,10 +64,19 @@ class Espresso(Calculator):
         max_iterations: int = 100,
         mixing_beta: float = 0.7,
     ) -> None:
+        step = (ecfixed, qcutz, q2sigma)
+        if any(v is None for v in step) and any(v is not None for v in step):
+            raise DomainError(
+                f"Espresso: ecfixed={ecfixed}, qcutz={qcutz} and q2sigma={q2sigma} belong together; give all or none, "
+                "such as 18, 20 and 3 Ry with ecutwfc 24"
+            )
         super().__init__(
             pseudopotentials=dict(pseudopotentials),
             ecutwfc=ecutwfc,
             ecutrho=ecutrho,
+            ecfixed=ecfixed,
+            qcutz=qcutz,
+            q2sigma=q2sigma,
             kpoints=None if kpoints is None else tuple(kpoints),
             kpoint_length=kpoint_length,
             koffset=koffset,
@@ -112,9 +127,8 @@ class Espresso(Calculator):
 
     def _namelists(self, site: Site, folder: Path) -> dict[str, dict[str, Any]]:
         p: Any = self.parameters
-        system: dict[str, Any] = {"ecutwfc": p.ecutwfc}
-        if p.ecutrho is not None:
-            system["ecutrho"] = p.ecutrho
+        names = ("ecutwfc", "ecutrho", "ecfixed", "qcutz", "q2sigma")
+        system: dict[str, Any] = {name: p[name] for name in names if p[name] is not None}
         if p.smearing != "none":
             system |= {"occupations": "smearing", "smearing": p.smearing, "degauss": p.degauss}
         electrons = {"conv_thr": p.conv_thr, "electron_maxstep": p.max_iterations, "mixing_beta": p.mixing_beta}

@@ -13,6 +13,7 @@ from surrogates.datasets.generators.cache import Cache
 from surrogates.datasets.generators.espresso_reference import grid
 from surrogates.datasets.generators.labels import Referee, ReferenceFailure
 from surrogates.physics.errors import DomainError, FileError, TrustError
+from surrogates.physics.units import GPA
 
 SILICON = {
     "use": "ase.calculators.espresso:Espresso",
@@ -187,6 +188,32 @@ def test_forces_and_stress_are_the_energys_derivatives(tmp_path, monkeypatch):
     assert slope == pytest.approx(stress[5], rel=0.03)
     folded = crystal.repeat((2, 1, 1))
     assert energy(folded) / 4 == pytest.approx(energy(crystal) / 2, abs=1e-5)
+
+
+def test_the_smooth_cutoff_is_whole_or_absent(site):
+    with pytest.raises(DomainError, match="belong together"):
+        parse_reference(changed(ecfixed=12)).calculator()
+    parse_reference(changed(ecfixed=12, qcutz=15, q2sigma=2)).calculator()
+
+
+@needs_espresso
+@pytest.mark.slow
+def test_a_smooth_cutoff_makes_the_stress_the_energys_derivative():
+    """The pressure of silicon at 18 Ry is 1.2 GPa from -dE/dV, and within 0.2 GPa with the smooth step."""
+    crystal, off = bulk("Si", a=5.40), []
+    for given in ({}, {"ecutwfc": 24, "ecfixed": 18, "qcutz": 20, "q2sigma": 3}):
+        calculator = parse_reference(changed(kpoint_length=12.5, **given)).calculator()
+        volumes, energies = [], []
+        for scale in np.linspace(0.98, 1.02, 9):
+            atoms = crystal.copy()
+            atoms.set_cell(atoms.cell * scale, scale_atoms=True)
+            volumes.append(atoms.get_volume())
+            energies.append(calculator.get_potential_energy(atoms))
+        centre = np.array(volumes) - crystal.get_volume()
+        slope = np.polyfit(centre, energies, 3)[2]
+        off.append(abs(calculator.get_stress(crystal)[:3].mean() - slope) / GPA)
+    assert off[0] > 0.8
+    assert off[1] < 0.2
 
 
 @needs_espresso
