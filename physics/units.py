@@ -15,4 +15,5 @@ KCAL_PER_MOL = float(_ase.kcal / _ase.mol)  # eV
 KJ_PER_MOL = float(_ase.kJ / _ase.mol)  # eV
 DEBYE = float(_ase.Debye)  # e Å
 INVERSE_CM = float(_ase.invcm)  # eV
+AMU_PER_A3 = float(_ase.kg / 1e3 / (_ase.m / 100) ** 3)  # one g/cm^3 in amu/Å^3
 HBAR = float(_ase._hbar * _ase.J * _ase.s)  # eV times ASE's internal time

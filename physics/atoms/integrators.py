@@ -6,21 +6,41 @@ sqrt(amu eV), times in Å sqrt(amu/eV) (ASE's units; one fs is `surrogates.physi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Positions (Å), momenta (sqrt(amu eV)) and the forces (eV/Å) at these positions."""
+    """Where a simulation stands.
+
+    Args:
+        positions: Å. momenta: sqrt(amu eV). forces: eV/Å, at these positions.
+        cell, stress: Å, and eV/Å^3 there, of rules that move cells; None otherwise.
+        bath: what thermostats and barostats remember, by name; first axis the structures.
+    """
 
     positions: Float[Tensor, "atoms 3"]
     momenta: Float[Tensor, "atoms 3"]
     forces: Float[Tensor, "atoms 3"]
+    cell: Float[Tensor, "structures 3 3"] | None = None
+    stress: Float[Tensor, "structures 3 3"] | None = None
+    bath: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def keep(self, atoms: Int[Tensor, "kept_atoms"], structures: Int[Tensor, "kept"]) -> Motion:
+        """Only these atoms and structures."""
+        return Motion(
+            self.positions[atoms],
+            self.momenta[atoms],
+            self.forces[atoms],
+            None if self.cell is None else self.cell[structures],
+            None if self.stress is None else self.stress[structures],
+            {name: tensor[structures] for name, tensor in self.bath.items()},
+        )
 
 
 @runtime_checkable
@@ -46,7 +66,8 @@ def velocity_verlet(
     momenta = motion.momenta + dt / 2 * motion.forces
     positions, momenta = _drift(motion.positions, momenta, masses, dt, holds)
     force = forces(positions)
-    return Motion(positions, _held(positions, momenta + dt / 2 * force, holds), force)
+    momenta = _held(positions, momenta + dt / 2 * force, holds)
+    return replace(motion, positions=positions, momenta=momenta, forces=force)
 
 
 def baoab(
@@ -67,7 +88,8 @@ def baoab(
     momenta = _held(positions, bath(momenta), holds)
     positions, momenta = _drift(positions, momenta, masses, dt / 2, holds)
     force = forces(positions)
-    return Motion(positions, _held(positions, momenta + dt / 2 * force, holds), force)
+    momenta = _held(positions, momenta + dt / 2 * force, holds)
+    return replace(motion, positions=positions, momenta=momenta, forces=force)
 
 
 def _drift(positions: Tensor, momenta: Tensor, masses: Tensor, dt: float, holds: Holds | None) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from surrogates.simulation.elastic_hessian import SecondDerivatives
 from surrogates.simulation.elastic_stress import StressStrain
 from surrogates.simulation.ensembles import NVE, Langevin
 from surrogates.simulation.equation_of_state import EquationOfState, equation_of_state
+from surrogates.simulation.extended import NPT, NoseHoover
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.simulation.modes import Modes
 from surrogates.simulation.optimizers import FIRE, LBFGS
@@ -20,12 +21,14 @@ from surrogates.simulation.vibrations import vibrations
 __all__ = [
     "FIRE",
     "LBFGS",
+    "NPT",
     "NVE",
     "AseSurrogate",
     "ElasticConstants",
     "EquationOfState",
     "Langevin",
     "Modes",
+    "NoseHoover",
     "Phonons",
     "Relaxed",
     "SecondDerivatives",

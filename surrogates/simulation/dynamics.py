@@ -10,12 +10,19 @@ from typing import Any
 from surrogates.physics.errors import DomainError
 from surrogates.simulation.arguments import is_number, is_whole
 from surrogates.simulation.ensembles import NVE, Ensemble, Langevin
+from surrogates.simulation.extended import NPT, NoseHoover
 from surrogates.simulation.foreign import as_surrogate
 from surrogates.simulation.propagation import Propagation
 from surrogates.simulation.structures import as_atoms
 from surrogates.simulation.trajectory import Trajectory
 
-ENSEMBLES: dict[str, Callable[[], Ensemble]] = {"nve": NVE, "langevin": Langevin}
+ENSEMBLES: dict[str, Callable[[], Ensemble]] = {
+    "nve": NVE,
+    "langevin": Langevin,
+    "nose-hoover": NoseHoover,
+    "nvt": NoseHoover,
+    "npt": NPT,
+}
 
 
 @dataclass(frozen=True)
@@ -40,22 +47,24 @@ def dynamics(
     every: int = 10,
     seed: int = 0,
     skin: float | int = 0.5,
+    stress: bool = False,
     trajectory: str | Path | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Trajectory:
-    """Move atoms by Newton's or Langevin's equations; the caller's structures stay put.
+    """Move atoms by Newton's equations, with or without a bath; the caller's structures stay put.
 
     A structure that fails (NaN, atoms flying apart, an error of the calculator) stops there and is reported.
 
     Args:
         structures, surrogate: what `relax` takes.
-        ensemble: "nve", "langevin", or a rule such as `Langevin(friction=0.02)` (1/fs).
-        temperature: K, one or one a structure: of the momenta drawn at the start, and of the bath. NVE momenta are
-            drawn without drift and, for free molecules, without rotation; from a minimum half of their energy soon
-            becomes potential. None: the structures' own momenta (NVE).
+        ensemble: "nve", "langevin", "nvt" (or "nose-hoover": a chain of thermostats), "npt" (zero pressure), or a rule
+            such as `Langevin(friction=0.02)` (1/fs), `NPT(pressure=0.01, cell="full")` (eV/Å^3).
+        temperature: K, one or one a structure: of the momenta drawn at the start, and of the bath. But for Langevin
+            they are drawn without drift and, for free molecules, without rotation; from a minimum half of their energy
+            soon becomes potential. None: the structures' own momenta (NVE).
         time, timestep: fs. every: steps between frames. seed: of momenta and noise.
-        skin: margin of the neighbour lists, Å.
+        skin: margin of the neighbour lists, Å. stress: record it (and the pressure) where cells stay, too.
         trajectory: file for the frames (.extxyz, .xyz, .traj), many structures as NAME.0.extxyz and so on; None keeps
             positions in memory.
         checkpoint: file (.safetensors) from which an interrupted run continues to the bit, written every 20 s; a
@@ -82,6 +91,7 @@ def dynamics(
         every=every,
         seed=seed,
         skin=float(skin),
+        stress=stress,
         files=(trajectory, checkpoint),
     )
     while run.step < steps and run.active:

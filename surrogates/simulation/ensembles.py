@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+import ase
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from surrogates.physics.atoms.integrators import Holds, Motion, baoab, velocity_verlet
@@ -22,7 +24,9 @@ class Step:
     Args:
         masses: amu. temperature: K, of each atom. dt: in ASE's unit of time.
         forces: eV/Å at positions in Å, constraints taken out. noise: standard normal numbers of this step.
-        holds: constraints.
+        holds: constraints. structure: of each atom. kelvin, freedoms: of each structure.
+        allowed: projectors of flattened strains onto those that the rule's `cell` may make; None without one.
+        virial: forces (eV/Å) and stress (eV/Å^3) at positions and cells in Å.
     """
 
     masses: Float[Tensor, "atoms"]
@@ -31,18 +35,48 @@ class Step:
     forces: Callable[[Tensor], Tensor]
     noise: Callable[[], Tensor]
     holds: Holds
+    structure: Int[Tensor, "atoms"]
+    kelvin: Float[Tensor, "structures"]
+    freedoms: Float[Tensor, "structures"]
+    allowed: Float[Tensor, "structures 9 9"] | None
+    virial: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @runtime_checkable
 class Ensemble(Protocol):
-    """One step of dynamics."""
+    """One step of dynamics; all that a rule without memory needs."""
 
     def __call__(self, motion: Motion, step: Step) -> Motion: ...
+
+
+@runtime_checkable
+class Conserving(Ensemble, Protocol):
+    """A rule that keeps total momentum, so that momenta are drawn without overall motion, and a conserved quantity."""
+
+    def start(self, motion: Motion, step: Step) -> Motion:
+        """The first motion with what the rule remembers."""
+
+    def energy(self, motion: Motion, step: Step) -> Float[Tensor, "structures"]:
+        """What, added to potential and kinetic energy, is conserved, eV."""
+
+    def admit(self, atoms: ase.Atoms, kelvin: float, freedoms: int, name: str) -> None:
+        """DomainError for a structure that the rule cannot do."""
 
 
 @dataclass(frozen=True)
 class NVE:
     """Newton's equations: constant energy, by velocity Verlet."""
+
+    def start(self, motion: Motion, step: Step) -> Motion:
+        """Nothing to remember."""
+        return motion
+
+    def energy(self, motion: Motion, step: Step) -> Float[Tensor, "structures"]:
+        """Nothing."""
+        return torch.zeros_like(step.freedoms)
+
+    def admit(self, atoms: ase.Atoms, kelvin: float, freedoms: int, name: str) -> None:
+        """Every structure."""
 
     def __call__(self, motion: Motion, step: Step) -> Motion:
         """The next motion."""

@@ -55,7 +55,7 @@ class Evaluator:
     def __call__(self, atoms: AtomsBatch, *, stress: bool = False) -> Evaluation:
         """Energies and forces of `atoms`; the structure that raises is found by halving and reported.
 
-        With `stress` a structure whose stress the surrogate does not give, or gives as NaN, has failed too.
+        With `stress` a periodic structure whose stress the surrogate does not give, or gives as NaN, has failed too.
         """
         if not self._asked:
             warn_of_charges(self.surrogate, atoms.charge.tolist(), stacklevel=6)
@@ -134,10 +134,11 @@ def _checked(energy: Tensor, forces: Tensor, atoms: AtomsBatch, failures: dict[i
 
 
 def _with_stress(found: Evaluation, voigt: Tensor | None, atoms: AtomsBatch) -> Evaluation:
-    """A periodic structure without a finite stress has failed."""
+    """A periodic structure that has a volume but no finite stress has failed."""
     if voigt is None:
         voigt = atoms.positions.new_full((atoms.n_structures, 6), torch.nan)
     voigt = voigt.double().to(atoms.positions.device)
-    missing = (~voigt.isfinite().all(1) & atoms.pbc.any(1)).nonzero().squeeze(1).tolist()
-    reasons = {k: "the surrogate gave no finite stress, which a cell that changes needs" for k in missing}
+    owed = atoms.pbc.any(1) & (torch.linalg.det(atoms.cell) != 0)
+    missing = (~voigt.isfinite().all(1) & owed).nonzero().squeeze(1).tolist()
+    reasons = {k: "the surrogate gave no finite stress" for k in missing}
     return replace(found, failures=reasons | found.failures, stress=full_matrix(voigt))

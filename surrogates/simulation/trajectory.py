@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from surrogates.evaluation.drift import energy_drift
+from surrogates.physics.units import AMU_PER_A3
 from surrogates.simulation.frames import read_frames
 from surrogates.simulation.structures import copy_atoms
 
@@ -24,6 +25,10 @@ class Trajectory:
         failure: why a structure stopped; None where it did not. Its later frames are NaN.
         files: trajectory files by structure; () when frames were kept in memory.
         positions: Å, of each structure's frames; () when they are in files.
+        conserved: what the rule's equations of motion conserve, eV; NaN of rules without such a thing (Langevin).
+        cells: rows are lattice vectors, Å.
+        stress: eV/Å^3, Voigt order, ASE's sign, the kinetic part included (which vanishes at 0 K); None unless it was
+            asked for or the cell moves; NaN of structures that are not periodic.
     """
 
     time: Float[np.ndarray, "frames"]
@@ -34,6 +39,9 @@ class Trajectory:
     failure: tuple[str | None, ...]
     files: tuple[Path, ...] = ()
     positions: tuple[np.ndarray, ...] = ()
+    conserved: Float[np.ndarray, "frames structures"] | None = None
+    cells: Float[np.ndarray, "frames structures 3 3"] | None = None
+    stress: Float[np.ndarray, "frames structures 6"] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -49,16 +57,42 @@ class Trajectory:
         return self.energy + self.kinetic
 
     @property
+    def volume(self) -> Float[np.ndarray, "frames structures"]:
+        """Å^3; NaN of structures that are not periodic in three directions."""
+        solid = np.array([a.pbc.all() for a in self.final])
+        cells = np.full((len(self), len(self.final), 3, 3), np.nan) if self.cells is None else self.cells
+        with np.errstate(invalid="ignore"):  # NaN after a failure
+            return np.where(solid, np.abs(np.linalg.det(cells)), np.nan)
+
+    @property
+    def density(self) -> Float[np.ndarray, "frames structures"]:
+        """g/cm^3."""
+        mass = np.array([a.get_masses().sum() for a in self.final])
+        return mass / self.volume / AMU_PER_A3
+
+    @property
+    def pressure(self) -> Float[np.ndarray, "frames structures"]:
+        """Minus a third of the stress's trace, kinetic part included, eV/Å^3; NaN where there is no stress."""
+        if self.stress is None:
+            return np.full(self.energy.shape, np.nan)
+        return -self.stress[..., :3].mean(axis=-1)
+
+    @property
     def drift(self) -> Float[np.ndarray, "structures"]:
-        """Drift of each structure's total energy, meV/atom/ps; means something in NVE."""
-        each = [energy_drift(self.time, self.total[:, k], len(a)) for k, a in enumerate(self.final)]
+        """Drift of what is conserved (in NVE, the total energy), meV/atom/ps; of the total energy where nothing is."""
+        kept = (
+            self.total if self.conserved is None else np.where(np.isfinite(self.conserved), self.conserved, self.total)
+        )
+        each = [energy_drift(self.time, kept[:, k], len(a)) for k, a in enumerate(self.final)]
         return np.array(each)
 
     def frames(self, k: int = 0) -> list[ase.Atoms]:
         """All frames of structure `k`."""
         if self.files:
             return read_frames(self.files[k])
-        return [copy_atoms(self.final[k], p) for p in self.positions[k] if np.isfinite(p).all()]
+        cells = [None] * len(self) if self.cells is None else list(self.cells[:, k])
+        pairs = zip(self.positions[k], cells, strict=True)
+        return [copy_atoms(self.final[k], p, c) for p, c in pairs if np.isfinite(p).all()]
 
     def __str__(self) -> str:
         last = float(self.time[-1]) if len(self.time) else 0.0

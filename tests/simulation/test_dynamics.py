@@ -136,8 +136,8 @@ def test_time_units(potential, clusters):
 
 
 def test_wrong_arguments(potential, clusters):
-    with pytest.raises(DomainError, match="nve or langevin"):
-        dynamics(clusters, potential, "npt")
+    with pytest.raises(DomainError, match="nve or langevin or nose-hoover or nvt or npt"):
+        dynamics(clusters, potential, "nph")
     with pytest.raises(DomainError, match="one for each of the 4"):
         dynamics(clusters, potential, temperature=[300.0, 200.0])
     with pytest.raises(DomainError, match="momenta"):

@@ -1,0 +1,233 @@
+"""Nosé-Hoover chains and constant pressure: order, reversibility, exact averages, restart, refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.constraints import FixAtoms, FixSymmetry
+from ase.units import GPa, kB
+
+from surrogates.physics.errors import DomainError, FileError
+from surrogates.potentials.pair import LennardJones
+from surrogates.simulation import NPT, Langevin, NoseHoover, as_surrogate, dynamics
+from surrogates.simulation.propagation import Propagation
+from surrogates.tasks.energy import EnergyForcesResult
+
+
+@pytest.fixture(scope="module")
+def argon():
+    return LennardJones(r_max=5.0, r_switch=3.8).double()
+
+
+@pytest.fixture(scope="module")
+def crystal():
+    return bulk("Ar", cubic=True, a=5.3)
+
+
+RULES = {
+    "nvt": NoseHoover(time=200),
+    "npt": NPT(pressure=0.001, thermostat=200, barostat=400),
+    "full": NPT(pressure=0.001, cell="full", thermostat=200, barostat=400),
+    "lengths": NPT(pressure=0.001, cell=[1, 1, 1, 0, 0, 0], thermostat=200, barostat=400),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_conserved_errs_in_second_order(argon, crystal, rule):
+    worst = []
+    for timestep in (15.0, 7.5):
+        run = dynamics(crystal, argon, RULES[rule], temperature=40, time=300, timestep=timestep, every=1)
+        worst.append(np.abs(run.conserved - run.conserved[0]).max())
+    assert np.log2(worst[0] / worst[1]) == pytest.approx(2, abs=0.5)
+    assert np.ptp(run.total) > 20 * worst[1]  # the bath does work
+    assert abs(run.final[0].get_momenta().sum()) < 1e-9
+    if rule != "nvt":
+        assert np.ptp(run.volume) > 1
+    if rule == "lengths":
+        np.testing.assert_allclose(run.final[0].cell.angles(), 90)
+
+
+@pytest.mark.parametrize("rule", ["nvt", "full"])
+def test_the_equations_run_backwards(argon, crystal, rule):
+    settings = dict(temperature=[40.0], timestep=10.0, every=50, seed=0, skin=0.5)
+    run = Propagation([crystal], as_surrogate(argon), RULES[rule], **settings)
+    start = run.motion
+    for _ in range(12):
+        run.advance()
+    there = run.motion
+    bath = {k: -t if k == "rate" or "velocity" in k else t for k, t in there.bath.items()}
+    run.motion = replace(there, momenta=-there.momenta, bath=bath)
+    for _ in range(12):
+        run.advance()
+    assert float((there.positions - start.positions).abs().max()) > 0.01
+    torch.testing.assert_close(run.motion.positions, start.positions, rtol=0, atol=1e-9)
+    torch.testing.assert_close(-run.motion.momenta, start.momenta, rtol=0, atol=1e-9)
+    if rule == "full":
+        torch.testing.assert_close(run.motion.cell, start.cell, rtol=0, atol=1e-9)
+        deform = torch.linalg.solve(start.cell, there.cell)
+        assert float((deform - torch.eye(3)).abs().max()) > 1e-3
+
+
+class IdealGas:
+    """No forces at all."""
+
+    elements, r_max = (), 0.0
+
+    def predict(self, atoms, *, stress=False, spread=False):
+        n = atoms.n_structures
+        zero = atoms.positions.new_zeros
+        return EnergyForcesResult(zero(n), torch.zeros_like(atoms.positions), stress=zero(n, 6) if stress else None)
+
+
+def test_the_ideal_gas_obeys_its_law():
+    """P V is distributed as Gamma(N) kT, the centre of mass being no freedom: mean N kT, variance N (kT)^2.
+
+    Isotropic: without collisions the shape of a free cell does not mix, so full cells are tested on argon below.
+    """
+    n, pressure, rng = 4, 0.001, np.random.default_rng(0)
+    edge = (n * kB * 300 / pressure) ** (1 / 3)
+    gas = [Atoms("Ar4", edge * rng.random((4, 3)), cell=[edge] * 3, pbc=True) for _ in range(200)]
+    rule = NPT(pressure=pressure, thermostat=100, barostat=100)
+    run = dynamics(gas, IdealGas(), rule, temperature=300, time=1500, timestep=20, every=5)
+    assert run.failure == (None,) * 200
+    work = pressure * run.volume[8:] / (kB * 300)
+    assert work.mean() == pytest.approx(n, rel=0.06)
+    assert work.var() == pytest.approx(n, rel=0.25)
+    assert np.mean(run.pressure[8:]) == pytest.approx(pressure, rel=0.06)
+    assert run.temperature[8:].mean() == pytest.approx(300, rel=0.05)
+    spread = run.temperature[8:].var() / 300**2  # 2 / N_f
+    assert spread == pytest.approx(2 / 9, rel=0.25)
+
+
+def test_structures_do_not_know_each_other(argon, crystal):
+    many = [crystal * (2, 1, 1), crystal, bulk("Ar", a=5.2) * (2, 2, 2)]
+    settings = dict(time=150, timestep=10.0, every=5)
+    together = dynamics(many[:2], argon, RULES["full"], temperature=[40, 60], **settings)
+    alone = dynamics(many[0], argon, RULES["full"], temperature=40, **settings)
+    np.testing.assert_allclose(together.volume[:, 0], alone.volume[:, 0], rtol=1e-10)
+    np.testing.assert_allclose(together.conserved[:, 0], alone.conserved[:, 0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("rule", ["nvt", "full"])
+@pytest.mark.parametrize("suffix", [".extxyz", ".traj"])
+def test_an_interrupted_run_continues_to_the_bit(argon, crystal, tmp_path, rule, suffix):
+    many, settings = [crystal, bulk("Ar", a=5.2) * (2, 2, 1)], dict(timestep=10.0, every=2, temperature=40.0)
+    whole = dynamics(many, argon, RULES[rule], **settings, time=160.0, trajectory=tmp_path / f"whole{suffix}")
+    files = {"trajectory": tmp_path / f"part{suffix}", "checkpoint": tmp_path / "part.safetensors"}
+    for time in (50.0, 160.0):
+        run = dynamics(many, argon, RULES[rule], **settings, time=time, **files)
+    assert np.array_equal(run.conserved, whole.conserved)
+    assert np.array_equal(run.cells, whole.cells)
+    for k in range(2):
+        assert np.array_equal(run.final[k].positions, whole.final[k].positions)
+        assert (tmp_path / f"part.{k}{suffix}").read_bytes() == (tmp_path / f"whole.{k}{suffix}").read_bytes()
+    with pytest.raises(FileError, match="another simulation"):
+        dynamics(many, argon, NPT(pressure=0.002), **settings, time=160.0, checkpoint=files["checkpoint"])
+
+
+def test_records_are_those_of_ase(argon, crystal, tmp_path):
+    """Volume, density, stress with its kinetic part, and the cell in every frame."""
+    run = dynamics(crystal, argon, RULES["full"], temperature=40, time=100, timestep=10.0, every=5)
+    file = tmp_path / "run.traj"
+    dynamics(crystal, argon, RULES["full"], temperature=40, time=100, timestep=10.0, every=5, trajectory=file)
+    from ase.io import read
+
+    frames = read(file, index=":")
+    np.testing.assert_allclose([f.get_volume() for f in frames], run.volume[:, 0], rtol=1e-12)
+    np.testing.assert_allclose([f.get_volume() for f in run.frames()], run.volume[:, 0], rtol=1e-12)
+    theirs = [f.get_stress(include_ideal_gas=True) for f in frames]
+    np.testing.assert_allclose(run.stress[:, 0], theirs, atol=1e-12)
+    np.testing.assert_allclose(run.pressure[:, 0], -np.mean(np.array(theirs)[:, :3], axis=1), atol=1e-12)
+    grams = 39.948 * 4 * 1.66053907e-24
+    np.testing.assert_allclose(run.density[:, 0], grams / (run.volume[:, 0] * 1e-24), rtol=1e-5)
+    fixed = dynamics(crystal, argon, "nvt", temperature=40, time=20, timestep=10.0, every=1, stress=True)
+    assert np.isfinite(fixed.pressure).all()
+    assert np.ptp(fixed.volume) == 0
+    assert np.isnan(dynamics(crystal, argon, temperature=40, time=0).pressure).all()
+
+
+def test_chains_hold_what_constraints_leave(argon, crystal):
+    """The temperature of some free atoms on average, the symmetric motion of a crystal included."""
+    held, symmetric = crystal.repeat((2, 1, 1)), crystal.copy()
+    held.set_constraint(FixAtoms([0, 3, 5]))
+    symmetric.positions[0] += 0.05
+    symmetric.set_constraint(FixSymmetry(symmetric))
+    many = [held] * 8 + [symmetric] * 2
+    run = dynamics(many, argon, NoseHoover(time=50), temperature=50, time=900, timestep=15.0, every=3)
+    assert run.temperature[5:, :8].mean() == pytest.approx(50, rel=0.08)
+    np.testing.assert_array_equal(run.final[0].positions[[0, 3, 5]], held.positions[[0, 3, 5]])
+    assert np.abs(run.conserved - run.conserved[0]).max() < 0.02
+
+
+def test_a_failing_cell_does_not_touch_the_rest(argon, crystal):
+    hot = crystal.copy()
+    hot.set_cell(crystal.cell * 0.45, scale_atoms=True)
+    settings = dict(temperature=40, time=50, timestep=10.0, every=1)
+    run = dynamics([crystal, hot], argon, RULES["npt"], **settings)
+    assert run.failure[0] is None
+    assert run.failure[1] is not None
+    alone = dynamics(crystal, argon, RULES["npt"], **settings)
+    np.testing.assert_allclose(run.volume[:, 0], alone.volume[:, 0], rtol=1e-10)
+
+
+def test_wrong_arguments(argon, crystal):
+    slab = fcc111("Ar", (1, 1, 2), a=5.3, vacuum=5.0)
+    for given in (Atoms("Ar2", [[0, 0, 0], [0, 0, 4]]), slab):
+        with pytest.raises(DomainError, match=r'structure 1 .*three directions.*ensemble="nvt"'):
+            dynamics([crystal, given], argon, "npt")
+    with pytest.raises(DomainError, match="temperature=None"):
+        dynamics(crystal, argon, NPT(), temperature=None)
+    with pytest.raises(DomainError, match="at 0 K"):
+        dynamics(crystal, argon, "nvt", temperature=0)
+    with pytest.raises(DomainError, match="no freedom"):
+        dynamics(bulk("Ar"), argon, "npt")
+    held = crystal.copy()
+    held.set_constraint(FixAtoms([0]))
+    with pytest.raises(DomainError, match="FixAtoms has no meaning"):
+        dynamics(held, argon, "npt")
+    for wrong in (dict(barostat=0.0), dict(pressure=np.nan), dict(links=0), dict(cell="cubic")):
+        with pytest.raises(DomainError):
+            NPT(**wrong)
+    with pytest.raises(DomainError, match="links"):
+        NoseHoover(links=0)
+
+
+@pytest.mark.slow
+def test_constant_pressure_is_physics(argon):
+    """Mean pressure is the one asked for; volumes fluctuate by kT V / B with the B of the equation of state."""
+    start, kelvin, pressure = bulk("Ar", cubic=True, a=5.3) * (2, 2, 2), 40, 0.02 * GPa
+    rules = NPT(pressure=pressure, thermostat=300, barostat=500), NPT(pressure, "full", thermostat=300, barostat=500)
+    found = []
+    for rule in rules:
+        run = dynamics([start] * 8, argon, rule, temperature=kelvin, time=30_000, timestep=10, every=5)
+        volume, got = run.volume[100:], run.pressure[100:]
+        assert got.mean() == pytest.approx(pressure, abs=4 * got.mean(axis=0).std() / np.sqrt(8) + 1e-6)
+        found.append((volume.mean(), kB * kelvin * volume.mean() / volume.var(axis=0).mean()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-3)
+    heights = []
+    for factor in (0.985, 1.015):
+        cell = start.copy()
+        cell.set_cell(np.eye(3) * (factor * found[0][0]) ** (1 / 3), scale_atoms=True)
+        run = dynamics([cell] * 8, argon, NoseHoover(300), temperature=kelvin, time=8000, timestep=10, stress=True)
+        heights.append(run.pressure[50:].mean())
+    modulus = (heights[0] - heights[1]) / 0.03
+    np.testing.assert_allclose([b for _, b in found], modulus, rtol=0.15)
+
+
+@pytest.mark.slow
+def test_chains_sample_what_langevin_samples(argon):
+    start = bulk("Ar", cubic=True, a=5.3) * (2, 2, 1)
+    settings = dict(temperature=60, time=12_000, timestep=10, every=5)
+    chain, noise = (
+        dynamics([start] * 12, argon, rule, **settings) for rule in (NoseHoover(time=200), Langevin(friction=0.002))
+    )
+    freedoms = 3 * len(start) - 3
+    kinetic = chain.kinetic[100:]
+    assert kinetic.mean() == pytest.approx(freedoms * kB * 60 / 2, rel=0.01)
+    assert kinetic.var() == pytest.approx(freedoms * (kB * 60) ** 2 / 2, rel=0.1)
+    means = [run.energy[100:].mean(axis=0) for run in (chain, noise)]
+    error = np.sqrt(sum(m.var() / len(m) for m in means))
+    assert abs(means[0].mean() - means[1].mean()) < 4 * error + 0.002  # the latter: the centre of mass
