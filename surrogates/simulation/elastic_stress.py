@@ -84,7 +84,7 @@ class StressStrain:
             stress,
             group[0],
             independent_entries(basis),
-            f"stress of {len(cells)} cells strained by up to {self.strain:g} in {len(patterns)} ways",
+            f"stress of {len(cells)} cells strained by up to {self.strain:g}, patterns: {len(patterns)}",
             "clamped" if fmax is None else "relaxed",
             residual,
             None,

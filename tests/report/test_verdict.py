@@ -26,6 +26,7 @@ def test_another_failed_criterion_means_with_care_and_takes_its_use_away():
     verdict = judge([GOOD, Criterion("frequencies", 80.0, high=30.0, unit="1/cm", use="vibrations")])
     assert verdict.answer == "with care"
     assert verdict.uses == ("dynamics",)
+    assert "With care for dynamics, not for vibrations:" in verdict.headline
     assert verdict.against[0].threshold == "<= 30 1/cm"
 
 

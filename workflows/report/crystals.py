@@ -23,7 +23,7 @@ def elasticity(unit: Finished) -> Section:
         other = _at(unit.result.reference, k)
         rows = [_cell_row(own, other)]
         for name in own.independent if other is None else other.independent:
-            words = ["-" if r is None else f"{r[name]:.1f} ± {r.error(name):.1f}" for r in (own, other)]
+            words = ["-" if r is None else f"{r[name]:.1f} ± {r.error(name):.2f}" for r in (own, other)]
             rows.append([f"{name} (GPa)", *words, _apart(own[name], None if other is None else other[name])])
         for name, text, digits in _DERIVED:
             rows.append(

@@ -14,6 +14,7 @@ from surrogates.workflows.report.finished import Finished
 from surrogates.workflows.report.verdict import Criterion
 
 _ADVICE = "Add strained and rattled cells about the minimum to the data, or train longer."
+_WAVES = "Add rattled supercells to the data: cells of a few atoms show only waves that fit into them. Or train longer."
 _NONE = "Name a `reference:` in the step: without one nothing is compared."
 
 
@@ -58,7 +59,7 @@ def _limit(
     unit: Finished, name: str, value: float | None, high: float, use: str, *, percent: bool = False, unit_name: str = ""
 ) -> Criterion:
     shown = None if value is None else 100 * value if percent else value
-    advice = _NONE if value is None else _ADVICE
+    advice = _NONE if value is None else _WAVES if unit_name == "THz" else _ADVICE
     words = "%" if percent else unit_name
     return Criterion(f"{name}, {unit.name}", shown, high=high, unit=words, use=use, advice=advice)
 

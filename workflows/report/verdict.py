@@ -71,7 +71,11 @@ class Verdict:
         if self.answer == "no":
             return "No: do not use this surrogate."
         purpose = f" for {_and(self.uses)}" if self.uses else ""
-        return f"Yes{purpose}." if self.answer == "yes" else f"With care{purpose}: read what speaks against it."
+        if self.answer == "yes":
+            return f"Yes{purpose}."
+        refused = tuple(dict.fromkeys(c.use for c in self.against if c.use))
+        but = f", not for {_and(refused)}" if refused else ""
+        return f"With care{purpose}{but}: read what speaks against it."
 
 
 def judge(criteria: Sequence[Criterion]) -> Verdict:
