@@ -75,6 +75,22 @@ def test_laws_of_any_calculator(folder, capsys):
     assert capsys.readouterr().out.count("Laws of") == 3
 
 
+@pytest.mark.filterwarnings("ignore::surrogates.physics.errors.SurrogatesWarning")
+def test_crystals_from_data_to_phonons(folder, capsys):
+    budgets = {"minutes=3": "steps=2", "32x0e + 32x1o": "4x0e + 4x1o", '"samples": 160': '"samples": 6'}
+    budgets |= {'"samples": 100': '"samples": 4', '"samples": 12': '"samples": 1', '"samples": 16': '"samples": 1'}
+    budgets |= {'"samples": 30': '"samples": 3', '"samples": 40': '"samples": 20', '"samples": 20': '"samples": 2'}
+    made = runpy.run_path(str(smaller("06_crystal_data.py", folder, budgets)), run_name="__main__")
+    assert [len(s) for s in made["data"]["train"]] == [4] * 10 + [31, 32]
+    assert made["data"]["surface"].labels == ("energy", "forces", "stress")
+    pytest.importorskip("phonopy")
+    only = {'"surrogate": "copper.safetensors", "EMT"': '"EMT"', "supercell=4": "supercell=2"}
+    found = runpy.run_path(str(smaller("07_crystal_properties.py", folder, only)), run_name="__main__")
+    assert (4 * found["rest"].get_volume()) ** (1 / 3) == pytest.approx(3.5898, abs=2e-4)
+    assert found["c11"] == pytest.approx(172.6, abs=1.5)
+    assert "highest phonon" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_frames_as_plain_file(folder):
     assert "4 frames of C2OH6" in as_plain_file(EXAMPLES / "01_make_frames.py", "4")
