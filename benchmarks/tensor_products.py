@@ -27,7 +27,7 @@ from surrogates.equivariance.irreps import ChannelIrreps, natural_irreps
 from surrogates.equivariance.products import SO2, ClebschGordan, CPDecomposed, Gaunt, SphericalGrid
 from surrogates.equivariance.products.expressivity import allowed, expressivity, interactions, matrix_couplings
 
-TURNS, NEIGHBOURS = 7, 16
+TURNS, NEIGHBOURS = 5, 16
 COLOURS = {
     "ClebschGordan": "C0", "SO2": "C1", "SO2 |m|<=2": "C8", "Gaunt": "C2", "SphericalGrid": "C3", "CPDecomposed": "C4",
     "e3nn uvu": "C5", "e3nn uvw": "C6", "fused sum": "black", "SO2 sum": "C7",

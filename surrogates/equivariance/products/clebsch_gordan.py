@@ -17,6 +17,7 @@ from surrogates.equivariance.irreps import ChannelIrreps
 from surrogates.equivariance.products.paths import (
     Outputs,
     check_degrees,
+    check_reached,
     irreps_text,
     paths_to,
     read_inputs,
@@ -47,6 +48,7 @@ class ClebschGordan(nn.Module):
         self.arguments = {"inputs": str(self.inputs), "l_max": l_max, "outputs": irreps_text(wanted)}
         self.paths = {irrep: paths_to(self.inputs, l_max, irrep) for irrep in wanted}
         self.outputs = tuple((irrep, len(paths)) for irrep, paths in self.paths.items() if paths)
+        check_reached(self.inputs, wanted, self.outputs)
         self.n_weights = sum(n for _, n in self.outputs) * self.inputs.channels
         self.couplings = [self._block(k) for k in range(len(self.inputs.irreps))]
 

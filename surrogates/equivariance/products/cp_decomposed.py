@@ -26,6 +26,7 @@ from surrogates.equivariance.products.cp_fit import (
 from surrogates.equivariance.products.paths import (
     Outputs,
     check_degrees,
+    check_reached,
     irreps_text,
     paths_to,
     read_inputs,
@@ -66,6 +67,7 @@ class CPDecomposed(nn.Module):
             inputs=str(self.inputs), l_max=l_max, outputs=irreps_text(wanted), rank=rank, frozen=frozen
         )
         reached = tuple(irrep for irrep in wanted if paths_to(self.inputs, l_max, irrep))
+        check_reached(self.inputs, wanted, reached)
         self.outputs = tuple((irrep, 1) for irrep in reached)
         self.n_weights = self.inputs.channels
         shape = (self.inputs.dim, (l_max + 1) ** 2, sum(2 * l + 1 for l, _ in reached))

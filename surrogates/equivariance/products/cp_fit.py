@@ -28,7 +28,7 @@ _RIDGE = (1e-1, 1e-6)  # first and last, relative to the normal equations; the f
 def coupling_tensor(irreps: tuple[Irrep, ...], l_max: int, outputs: tuple[Irrep, ...]) -> Tensor:
     """Sum of all Clebsch-Gordan paths with equal weights, components of unit variance, (dim_in, harmonics, dim_out)."""
     paths = path_tensors(irreps, l_max, outputs)
-    return torch.stack([path for group in paths for path in group]).sum(0) if paths else torch.zeros(0)
+    return torch.stack([path for group in paths for path in group]).sum(0)
 
 
 @cache

@@ -11,7 +11,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.equivariance.irreps import ChannelIrreps
-from surrogates.equivariance.products.paths import Outputs, check_degrees, irreps_text, read_inputs, read_outputs
+from surrogates.equivariance.products.paths import (
+    Outputs,
+    check_degrees,
+    check_reached,
+    irreps_text,
+    read_inputs,
+    read_outputs,
+)
 from surrogates.equivariance.products.sphere_functions import SphereFunctions
 from surrogates.equivariance.torus_fourier import TorusFourier
 
@@ -37,6 +44,7 @@ class Gaunt(nn.Module):
         self.arguments = dict(inputs=str(self.inputs), l_max=l_max, outputs=irreps_text(wanted))
         self.functions = SphereFunctions(self.inputs, l_max, wanted)
         self.outputs, self.n_weights = self.functions.outputs, self.functions.n_weights
+        check_reached(self.inputs, wanted, self.outputs)
         self.transform = TorusFourier(max(l for l, _ in self.inputs.irreps) + l_max)
 
     @property

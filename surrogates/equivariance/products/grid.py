@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.equivariance.irreps import ChannelIrreps
-from surrogates.equivariance.products.paths import Outputs, check_degrees, irreps_text, read_inputs, read_outputs
+from surrogates.equivariance.products.paths import (
+    Outputs,
+    check_degrees,
+    check_reached,
+    irreps_text,
+    read_inputs,
+    read_outputs,
+)
 from surrogates.equivariance.products.sphere_functions import SphereFunctions
 from surrogates.equivariance.sphere_grid import SphereGrid
 
@@ -34,8 +41,9 @@ class SphericalGrid(nn.Module):
         self.arguments = dict(inputs=str(self.inputs), l_max=l_max, outputs=irreps_text(wanted))
         self.functions = SphereFunctions(self.inputs, l_max, wanted)
         self.outputs, self.n_weights = self.functions.outputs, self.functions.n_weights
+        check_reached(self.inputs, wanted, self.outputs)
         self.transform = SphereGrid(
-            max(l for l, _ in self.inputs.irreps) + l_max + max((l for (l, _), _ in self.outputs), default=0)
+            max(l for l, _ in self.inputs.irreps) + l_max + max(l for (l, _), _ in self.outputs)
         )
 
     @property

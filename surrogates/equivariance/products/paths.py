@@ -67,6 +67,15 @@ def paths_to(inputs: ChannelIrreps, l_max: int, output: Irrep) -> list[Path]:
     ]
 
 
+def check_reached(inputs: ChannelIrreps, wanted: Sequence[Irrep], reached: Sequence[object]) -> None:
+    """DomainError where no path leads to any of the wanted outputs, so that the product would be empty."""
+    if not reached:
+        raise DomainError(
+            f"no path leads from '{inputs}' to any of '{irreps_text(wanted)}': ask for outputs within the degrees and "
+            "parities of features times harmonics, or raise l_max"
+        )
+
+
 def naturalness(irrep: Irrep) -> int:
     """+1 for the parity (-1)^l that harmonics have (true tensors), -1 for the other one (pseudotensors)."""
     return irrep[1] * (-1) ** irrep[0]

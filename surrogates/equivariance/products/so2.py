@@ -25,6 +25,7 @@ from surrogates.equivariance.products.paths import (
     LARGEST_L,
     Outputs,
     check_degrees,
+    check_reached,
     irreps_text,
     naturalness,
     read_inputs,
@@ -71,8 +72,9 @@ class SO2(nn.Module):
         kept = LARGEST_L if m_max is None else m_max
         kept = min(kept, max(l for l, _ in self.inputs.irreps), max(l for l, _ in wanted))
         reached = [irrep for irrep in wanted if any(_orders(irrep, block, kept) for block in self.inputs.irreps)]
+        check_reached(self.inputs, wanted, reached)
         self.outputs = tuple((irrep, 1) for irrep in reached)
-        self.frame = EdgeFrame(max((l for l, _ in (*self.inputs.irreps, *reached)), default=0), kept)
+        self.frame = EdgeFrame(max(l for l, _ in (*self.inputs.irreps, *reached)), kept)
         self.maps = [OrderMap(self.inputs.irreps, reached, m) for m in range(kept + 1)]
         self.terms: list[Term] = [term for one in self.maps for term in one.terms]
         self.n_weights = len(self.terms) * self.inputs.channels

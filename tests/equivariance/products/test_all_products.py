@@ -125,6 +125,7 @@ def test_options_follow_to_other_irreps():
         (dict(outputs=[(1, 2)]), "distinct"),
         (dict(l_max=12), "from 0 to 11"),
         (dict(l_max=-1), "from 0 to 11"),
+        (dict(outputs="0o + 1e"), "no path leads"),
     ],
 )
 def test_impossible_irreps_are_refused(template, wrong, match):
