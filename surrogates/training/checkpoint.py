@@ -120,8 +120,9 @@ def _origin_lines(facts: dict[str, Any]) -> list[str]:
     if "start" in facts:
         lines.append(f"fine-tuned: {_short(facts['start'])}")
     if "parent" in facts:
-        data = facts["parent"].get("data", {})
-        lines.append(f"fine-tuned from a model of {data.get('rows')} rows, hash {data.get('hash')}")
+        data, source = facts["parent"].get("data", {}), facts["parent"].get("source")
+        known = _short(source) if source else f"a model of {data.get('rows')} rows, hash {data.get('hash')}"
+        lines.append(f"fine-tuned from {known}")
     return lines
 
 

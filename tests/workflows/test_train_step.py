@@ -1,12 +1,15 @@
 """The step `train` that goes on from a trained surrogate: what it needs, what it leaves, what the report shows."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from surrogates.datasets import Sample, Structures
 from surrogates.datasets.collate import collate
-from surrogates.physics.errors import SurrogatesError
+from surrogates.physics.errors import DomainError, SurrogatesError
 from surrogates.potentials.pair import Morse
 from surrogates.potentials.tensornet import TensorNet
 from surrogates.tasks.energy import EnergyForces, energy_forces
@@ -101,6 +104,13 @@ def test_a_step_with_a_frozen_trunk_says_how_much_trained(files, tmp_path):
     trunk = {name: p for name, p in before.model.named_parameters() if not name.startswith(("readout", "last_layer"))}
     assert all(torch.equal(p, trunk[name]) for name, p in tuned.model.named_parameters() if name in trunk)
     assert tuned.normalise.isolated[18].item() == -30.0
+
+
+def test_a_start_of_several_heads_asks_which_one(files, tmp_path):
+    start = str(Path(__file__).parents[1] / "potentials" / "mace_files" / "heads.model")
+    one = replace(step(files, isolated="refit"), start=start)
+    with pytest.raises(DomainError, match=r"heads\.model has the heads pbe, r2scan; name .* start_head"):
+        one.work("member-0", Desk(tmp_path))
 
 
 GOOD = """\

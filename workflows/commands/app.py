@@ -46,6 +46,7 @@ def train(
     structures: Annotated[Path, typer.Argument(help="Labelled structures.")],
     model: Annotated[str | None, typer.Option(help="The potential, as module:Class (default: our MACE).")] = None,
     start: Annotated[Path | None, typer.Option(help="A trained surrogate to go on from, instead of a model.")] = None,
+    head: Annotated[str | None, typer.Option(help="Which head of it, where it has several.")] = None,
     freeze: Annotated[str, typer.Option(help="What of it stays: nothing, trunk, or k: k layers train.")] = "nothing",
     isolated: Annotated[
         str | None, typer.Option(help="Its isolated atoms: keep, or refit for another level of theory.")
@@ -64,7 +65,7 @@ def train(
     from surrogates.workflows.commands.train import beginning, train_file
 
     keys = {"energy": energy, "forces": forces}
-    settings = beginning(model, start, freeze, isolated, replay)
+    settings = beginning(model, start, freeze, isolated, replay) | {"start_head": head}
     settings |= {"minutes": minutes, "epochs": epochs, "members": members}
     train_file(structures, keys, settings, save, seed, runs)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
+from surrogates.physics.errors import DomainError
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import (
     Count,
@@ -157,6 +158,9 @@ class Train:
         if self.start is None:
             return EnergyForces(self._model(train, desk, seed))
         loaded = load(self.start, trust=desk.trust)
+        if loaded.heads and self.start_head is None:
+            names = ", ".join(loaded.heads)
+            raise DomainError(f"{self.start} has the heads {names}; name the one to go on from with start_head")
         loaded = loaded if self.start_head is None else loaded.head(self.start_head)
         one = replace(loaded, members=(loaded.members[member % len(loaded.members)],), spread=None)
         weights = {_NEW: 1.0, _OLD: self.replay_weight}
