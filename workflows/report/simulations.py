@@ -24,6 +24,12 @@ def minima(unit: Finished) -> Section:
         [s.formula, _fate(s), str(s.steps), _number(s.energy, 4), _number(s.fmax, 4), _certificate(s.certified)]
         for s in unit.result.structures
     ]
+    if any(s.stress is not None for s in unit.result.structures):
+        header = [*header, "volume (Å^3)", "pressure (GPa)"]
+        rows = [
+            [*row, _number(s.volume, 3), _pressure(s.stress)]
+            for row, s in zip(rows, unit.result.structures, strict=True)
+        ]
     blocks: list[Any] = [Table(header, rows[:40], f"{len(rows)} structures." if len(rows) > 40 else "")]
     drawn = _first(unit.folder / unit.result.file)
     if drawn is not None:
@@ -55,11 +61,14 @@ def trajectory(unit: Finished) -> Section:
         drift = f"{run.drift[0]:+.4f}" if run.drift and run.drift[0] is not None else "-"
         failed = sum(f is not None for f in run.failures)
         rows.append([name, run.formulas[0], f"{run.time:g}", f"{run.temperature[0]:.0f}", drift, str(failed)])
+        if moved.ensemble == "npt":
+            rows[-1] += [_number(run.volume[0], 2), _number(run.pressure[0], 3)]
         arrays = unit.arrays(run.energies)
         total = arrays["energy"][:, 0] + arrays["kinetic"][:, 0]
         curves[name] = (arrays["time"], 1e3 * (total - total[0]))
         distances[name] = _distances(unit.folder / run.files[0])
     header = ["calculator", "structure", "time (fs)", "mean T (K)", "drift (meV/atom/ps)", "failed"]
+    header += ["mean volume (Å^3)", "mean pressure (GPa)"] if moved.ensemble == "npt" else []
     blocks: list[Table | Picture | Molecules] = [Table(header, rows)]
     label = "total energy - first (meV)"
     if moved.ensemble == "nve":
@@ -78,6 +87,11 @@ def _fate(structure: Any) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _pressure(stress: Any) -> str:
+    known = stress is not None and None not in stress[:3]
+    return f"{-sum(stress[:3]) / 3:.4f}" if known else "-"
 
 
 def _certificate(found: Any) -> str:

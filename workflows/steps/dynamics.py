@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.fields import Calculator, Count, Femtoseconds, Kelvin, Output, Positive, Reference
+from surrogates.workflows.fields import Calculator, Count, Femtoseconds, Kelvin, Output, Positive, Pressure, Reference
 from surrogates.workflows.files import read_json, write_json
 from surrogates.workflows.results import decode, encode
 from surrogates.workflows.structure_fields import Structures
@@ -14,18 +14,20 @@ from surrogates.workflows.structure_fields import Structures
 
 @dataclass(frozen=True)
 class Dynamics:
-    """Move atoms by Newton's or Langevin's equations.
+    """Move atoms by Newton's equations, with a bath where the ensemble has one.
 
     Args:
         structures: to start from. calculator: a trained surrogate, or a foreign calculator.
-        ensemble: "nve", or "langevin" with `friction` (1/fs). temperature: K, of the first momenta and the bath.
+        ensemble: "nve"; "langevin" with `friction` (1/fs); "nvt" (Nosé-Hoover chain); "npt" with `pressure` (GPa) and a
+            `cell` that changes its volume ("isotropic") or all of it ("full").
+        temperature: K, of the first momenta and the bath. thermostat, barostat: fs that fluctuations live.
         time, timestep: fs. every: steps between frames. dtype: precision of the surrogate.
         reference: its drift is measured too, over `reference_time` fs from the same momenta.
     """
 
     structures: Structures
     calculator: Calculator
-    ensemble: Literal["nve", "langevin"] = "nve"
+    ensemble: Literal["nve", "langevin", "nvt", "npt"] = "nve"
     temperature: Kelvin = 300.0
     time: Femtoseconds = 1000.0
     timestep: Femtoseconds = 0.5
@@ -34,6 +36,10 @@ class Dynamics:
     dtype: Literal["as trained", "float32", "float64"] = "as trained"
     reference: Reference | None = None
     reference_time: Femtoseconds = 500.0
+    pressure: Pressure = 0.0
+    cell: Literal["isotropic", "full"] = "isotropic"
+    thermostat: Femtoseconds = 100.0
+    barostat: Femtoseconds = 1000.0
 
     def outputs(self) -> dict[str, Output]:
         return {"": Output("structures", "final.h5")}
@@ -46,7 +52,8 @@ class Dynamics:
 
         from surrogates.datasets import Structures as Stored
         from surrogates.datasets.adapters.ase import sample_of
-        from surrogates.simulation import NVE, Langevin, dynamics
+        from surrogates.physics.units import GPA
+        from surrogates.simulation import dynamics
         from surrogates.workflows.inputs import calculator, need, start_structures
         from surrogates.workflows.minima import bare
 
@@ -55,7 +62,7 @@ class Dynamics:
         found = dynamics(
             need(start_structures(self.structures)),
             calculator(self.calculator if own else self.reference, desk, self.dtype),  # type: ignore[arg-type]
-            NVE() if self.ensemble == "nve" else Langevin(friction=self.friction),
+            self._rule(),
             temperature=self.temperature,
             time=self.time if own else min(self.time, self.reference_time),
             timestep=self.timestep,
@@ -65,7 +72,8 @@ class Dynamics:
             checkpoint=folder / "dynamics.safetensors",
             progress=lambda p: desk.progress(p.step, p.steps, f"steps, {p.temperature:.0f} K"),
         )
-        np.savez(folder / "energies.npz", time=found.time, energy=found.energy, kinetic=found.kinetic)
+        rows = {name: getattr(found, name) for name in ("time", "energy", "kinetic", "conserved", "volume")}
+        np.savez(folder / "energies.npz", **rows, pressure=found.pressure / GPA)
         if own:
             samples = [sample_of(bare(a), group=f"final/{k}", row=k) for k, a in enumerate(found.final)]
             Stored(samples).save(desk.folder / "final.h5")
@@ -75,15 +83,30 @@ class Dynamics:
         rows = {job: decode(Trajectories, read_json(desk.job_folder(job) / "result.json")) for job in self.jobs()}
         return Moved("final.h5", self.ensemble, rows["all"], rows.get("reference"))
 
+    def _rule(self) -> Any:
+        from surrogates.physics.units import GPA
+        from surrogates.simulation import NPT, NVE, Langevin, NoseHoover
+
+        if self.ensemble == "langevin":
+            return Langevin(friction=self.friction)
+        if self.ensemble == "nvt":
+            return NoseHoover(time=self.thermostat)
+        if self.ensemble == "npt":
+            return NPT(self.pressure * GPA, self.cell, thermostat=self.thermostat, barostat=self.barostat)
+        return NVE()
+
     def _result(self, found: Any, folder: str) -> Trajectories:
-        nve = self.ensemble == "nve"
+        from surrogates.physics.units import GPA
+
         return Trajectories(
             files=tuple(f"{folder}/{path.name}" for path in found.files),
             energies=f"{folder}/energies.npz",
             frames=len(found.time),
             time=float(found.time[-1]),
-            drift=tuple(float(x) for x in found.drift) if nve else (),
+            drift=() if self.ensemble == "langevin" else tuple(float(x) for x in found.drift),
             temperature=tuple(float(x) for x in found.temperature.mean(axis=0)),
+            volume=tuple(float(x) for x in found.volume.mean(axis=0)),
+            pressure=tuple(float(x) / GPA for x in found.pressure.mean(axis=0)) if self.ensemble == "npt" else (),
             formulas=tuple(a.get_chemical_formula() for a in found.final),
             failures=tuple(found.failure),
         )
@@ -94,8 +117,10 @@ class Trajectories:
     """Dynamics of each structure, in order.
 
     Args:
-        files: frames by structure. energies: npz with `time` (fs), `energy` and `kinetic` (frames, structures; eV).
-        frames: written. time: fs. drift: of the total energy, meV/atom/ps; NVE only. temperature: mean, K.
+        files: frames by structure. energies: npz with `time` (fs) and, by frame and structure, `energy`, `kinetic` and
+            `conserved` (eV), `volume` (Å^3), `pressure` (GPa, npt only).
+        frames: written. time: fs. drift: of what is conserved (in NVE the total energy), meV/atom/ps; () for Langevin.
+        temperature: mean, K. volume: mean, Å^3, of crystals. pressure: mean, GPa, of npt.
         formulas: of the structures. failures: why one stopped, None where it did not.
     """
 
@@ -107,6 +132,8 @@ class Trajectories:
     temperature: tuple[float | None, ...]
     formulas: tuple[str, ...]
     failures: tuple[str | None, ...]
+    volume: tuple[float | None, ...] = ()
+    pressure: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +141,7 @@ class Moved:
     """Trajectories by the calculator and, over a shorter time, by the reference.
 
     Args:
-        file: the last structures. ensemble: "nve" or "langevin".
+        file: the last structures. ensemble: "nve", "langevin", "nvt" or "npt".
     """
 
     file: str

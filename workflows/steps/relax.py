@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.fields import Calculator, Count, ForceLimit, Output, Reference
+from surrogates.workflows.fields import Calculator, Count, ForceLimit, Output, Pressure, Reference, StressLimit
 from surrogates.workflows.files import read_json, write_json
 from surrogates.workflows.results import decode, encode
 from surrogates.workflows.structure_fields import Structures
@@ -19,6 +19,8 @@ class Relax:
     Args:
         structures: to relax. calculator: a trained surrogate, or a foreign calculator.
         fmax: eV/Å. steps: at most. optimizer: "fire" or "lbfgs". dtype: precision of the surrogate.
+        cell: which strains the cells may make: "full", "isotropic" or "shape" (constant volume); "fixed" keeps them.
+        pressure: external, GPa. smax: of stress + pressure, GPa. fix_symmetry: keep the space group (spglib).
         verify: a reference that goes on from the surrogate's minimum to its own, and so certifies it.
     """
 
@@ -29,6 +31,10 @@ class Relax:
     optimizer: Literal["fire", "lbfgs"] = "fire"
     dtype: Literal["as trained", "float32", "float64"] = "float64"
     verify: Reference | None = None
+    cell: Literal["fixed", "full", "isotropic", "shape"] = "fixed"
+    pressure: Pressure = 0.0
+    smax: StressLimit = 0.02
+    fix_symmetry: bool = False
 
     def outputs(self) -> dict[str, Output]:
         return {"": Output("structures", "minima.h5")}
@@ -37,12 +43,18 @@ class Relax:
         return ["all"]
 
     def work(self, job: str, desk: Desk) -> None:
+        from surrogates.physics.units import GPA
         from surrogates.simulation import relax
         from surrogates.workflows.inputs import calculator, need, start_structures
         from surrogates.workflows.minima import certify, save_minima
 
         surrogate = calculator(self.calculator, desk, self.dtype)
         settings: dict[str, Any] = {"fmax": self.fmax, "steps": self.steps, "optimizer": self.optimizer}
+        if self.cell != "fixed" or self.pressure:
+            cell = None if self.cell == "fixed" else self.cell
+            settings |= {"cell": cell, "pressure": self.pressure * GPA, "smax": self.smax * GPA}
+        if self.fix_symmetry:
+            settings["fix_symmetry"] = True
         found = relax(
             need(start_structures(self.structures)),
             surrogate,
@@ -61,6 +73,9 @@ class Relax:
                 fmax=float(found.fmax[k]),
                 failure=found.failure[k],
                 certified=checked[k] if checked else None,
+                volume=float(atoms.cell.volume) if atoms.pbc.all() else None,
+                cell=tuple(float(x) for x in atoms.cell.cellpar()) if atoms.pbc.any() else None,
+                stress=None if found.stress is None else tuple(float(x) / GPA for x in found.stress[k]),
             )
             for k, atoms in enumerate(found.atoms)
         ]
@@ -91,7 +106,12 @@ class Certified:
 
 @dataclass(frozen=True)
 class RelaxedStructure:
-    """One minimum: `energy` in eV, `fmax` in eV/Å, `steps` made, why it failed, and the reference's certificate."""
+    """One minimum: `energy` in eV, `fmax` in eV/Å, `steps` made, why it failed, and the reference's certificate.
+
+    Args:
+        volume: Å^3. cell: lengths in Å and angles in degrees. stress: GPa, Voigt xx yy zz yz xz xy, ASE's sign, where
+            the cell relaxed.
+    """
 
     formula: str
     converged: bool
@@ -100,6 +120,9 @@ class RelaxedStructure:
     fmax: float | None
     failure: str | None = None
     certified: Certified | None = None
+    volume: float | None = None
+    cell: tuple[float, ...] | None = None
+    stress: tuple[float | None, ...] | None = None
 
 
 @dataclass(frozen=True)
