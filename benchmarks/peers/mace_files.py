@@ -1,6 +1,6 @@
 """Small mace-torch model files with random weights, and what mace-torch says of structures with them.
 
-Run in the peer's own environment (benchmarks/peers): python mace_files.py FOLDER. Writes NAME.model for every entry of
+Run in the peer's own environment (benchmarks/peers): python mace_files.py FOLDER [NAME ...]. Writes NAME.model for every entry of
 MODELS and one expected.json: structures, and energy, forces, stress and node energies of each file in float64.
 Weights are made large enough that every term counts: biases and the density's beta are random, products and readouts
 are multiplied. Energies of one structure (`close`) have neighbours inside the sum of covalent radii, where ZBL acts.
@@ -26,7 +26,8 @@ ELEMENTS = [1, 6, 8]
 BLOCK = "RealAgnostic{}InteractionBlock"
 DEFAULT = {
     "first": "Residual", "later": "Residual", "hidden": "8x0e + 8x1o", "max_ell": 2, "correlation": 3, "layers": 2,
-    "mlp": "6x0e", "gate": "silu", "scaled": True, "dtype": "float64", "heads": None, "readout": "NonLinearReadoutBlock",
+    "mlp": "6x0e", "gate": "silu", "scaled": True, "dtype": "float64", "heads": None,
+    "readout": "NonLinearReadoutBlock",
 }  # fmt: skip
 EMBEDDING = {
     "total_charge": {"type": "categorical", "per": "graph", "num_classes": 9, "offset": 4, "emb_dim": 5},
@@ -36,13 +37,17 @@ MODELS = {
     "residual": {},
     "unscaled": {"scaled": False, "first": "", "correlation": 2, "options": {"pair_repulsion": True}},
     "density": {
-        "first": "Density", "later": "DensityResidual", "max_ell": 3, "correlation": [2, 3],
+        "first": "Density", "later": "DensityResidual", "max_ell": 3, "hidden": "8x0e + 8x1o", "correlation": [2, 3],
         "options": {"pair_repulsion": True, "distance_transform": "Agnesi"},
     },
-    "density_uncut": {"first": "DensityResidual", "later": "Density", "correlation": 2, "options": {"apply_cutoff": False}},
-    "attention": {"first": "AttResidual", "hidden": "4x0e + 4x1o", "correlation": 2, "dtype": "float32"},
+    "density_uncut": {
+        "first": "DensityResidual", "later": "Density", "correlation": 2, "options": {"apply_cutoff": False},
+    },
+    "attention": {"first": "AttResidual", "later": "", "hidden": "4x0e", "correlation": 1, "dtype": "float32"},
     "attention_uncut": {
-        "first": "", "later": "AttResidual", "hidden": "4x0e + 4x1o", "correlation": 2, "options": {"apply_cutoff": False},
+        "first": "", "later": "AttResidual", "hidden": "4x0e + 4x1o", "max_ell": 1, "correlation": 2,
+        "dtype": "float32",
+        "options": {"apply_cutoff": False},
     },
     "nonlinear": {
         "first": "ResidualNonLinear", "later": "ResidualNonLinear", "hidden": "8x0e + 8x1o + 8x2e", "correlation": 2,
@@ -53,18 +58,18 @@ MODELS = {
         },
     },
     "nonlinear_first": {"first": "ResidualNonLinear", "later": "", "correlation": [2, 3]},
-    "nonlinear_parity": {
-        "first": "Density", "later": "ResidualNonLinear", "hidden": "4x0e + 4x1o + 4x1e", "correlation": 2,
-    },
     "edges": {"max_ell": 2, "correlation": 2, "options": {"edge_irreps": o3.Irreps("6x0e + 3x1o")}},
-    "gaussian": {"options": {"radial_type": "gaussian", "distance_transform": "Soft"}, "gate": "tanh", "correlation": 2},
-    "chebyshev": {"options": {"radial_type": "chebyshev", "distance_transform": "Agnesi"}, "gate": "abs", "correlation": 2},
+    "gaussian": {
+        "options": {"radial_type": "gaussian", "distance_transform": "Soft"}, "gate": "tanh", "correlation": 2,
+    },
+    "chebyshev": {
+        "options": {"radial_type": "chebyshev", "distance_transform": "Agnesi"}, "gate": "abs", "correlation": 2,
+    },
     "rotations_only": {"max_ell": 3, "hidden": "6x0e + 6x1e", "options": {"use_so3": True}, "correlation": 2},
     "parity": {"hidden": "4x0e + 4x0o + 4x1o + 4x1e", "correlation": 2},
     "linear": {"correlation": 1, "gate": None, "options": {"use_last_readout_only": True}},
     "fourth": {"correlation": [4, 1], "hidden": "6x0e + 6x1o", "max_ell": 1},
     "one_layer": {"layers": 1, "options": {"radial_MLP": [16]}},
-    "three_layers": {"layers": 3, "hidden": "6x0e + 6x1o + 6x2e", "correlation": [2, 2, 3]},
     "low_harmonics": {"max_ell": 1, "hidden": "6x0e + 6x1o + 6x2e", "correlation": 2},
     "agnostic": {"options": {"use_agnostic_product": True, "keep_last_layer_irreps": True}, "correlation": 2},
     "heads": {"heads": ["pbe", "r2scan"], "correlation": 2},
@@ -130,13 +135,11 @@ def strengthen(model):
             parameter.fill_(0.6)
         elif name.endswith("alpha"):
             parameter.fill_(4.0)
-        elif "symmetric_contractions" in name:
-            parameter.mul_(4.0)
+        elif "symmetric_contractions" in name:  # products of products of products would reach 1e9 eV
+            parameter.mul_(4.0 if len(model.interactions) < 3 else 0.25)
         elif "readouts" in name:
             parameter.mul_(2.0)
-        elif "_embedding.weight" in name and "interactions" in name:
-            parameter.copy_(torch.randn_like(parameter))
-        elif name.startswith("joint_embedding"):
+        elif ("_embedding.weight" in name and "interactions" in name) or name.startswith("joint_embedding"):
             parameter.copy_(torch.randn_like(parameter))
 
 
@@ -158,7 +161,7 @@ def evaluate(model, atoms, heads, head):
     return found
 
 
-def main(folder):
+def main(folder, *names):
     known = structures()
     expected = {"structures": {}, "models": {}}
     for name, atoms in known.items():
@@ -167,6 +170,8 @@ def main(folder):
             "pbc": bool(atoms.pbc.all()), "charge": atoms.info["charge"], "spin": atoms.info["spin"],
         }  # fmt: skip
     for name, changes in MODELS.items():
+        if names and name not in names:
+            continue
         settings = DEFAULT | changes
         model = make(**settings)
         torch.save(model, folder / f"{name}.model")
@@ -182,4 +187,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -64,7 +64,7 @@ FUNCTIONS = frozenset(
 
 _WHY = (
     ("mace.modules.extensions", "MACELES and PolarMACE have long-range terms that are not read; use mace-torch for it"),
-    ("les.", "MACELES has a long-range term that is not read; use mace-torch for it"),
+    ("^les.", "MACELES has a long-range term that is not read; use mace-torch for it"),
     ("graph_longrange", "PolarMACE has a long-range term that is not read; use mace-torch for it"),
     ("cuequivariance", "save the model after mace's conversion back from cuEquivariance (mace_e3nn_cueq)"),
     ("mace.modules.wrapper_ops", "save the model after mace's conversion back to plain e3nn"),
@@ -83,7 +83,7 @@ def refusal(name: str) -> SurrogatesError:
     """Why a file that names `name` is not read: FileError for known models of another kind, else TrustError."""
     shown = name[:120]
     for part, reason in _WHY:
-        if part in name:
+        if name.startswith(part[1:]) if part[0] == "^" else part in name:
             return FileError(f"{shown} is not supported in mace-torch files: {reason}")
     return TrustError(
         f"{shown} is not among the classes of a mace-torch model (0.3.x); nothing of the file was run. "
