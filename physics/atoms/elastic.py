@@ -4,8 +4,8 @@ Voigt's order is xx yy zz yz xz xy, as ASE's. A strain vector holds engineering 
 components, so that energy density = stress . strain. In Mandel's notation both carry sqrt(2) on the shears: rotations
 are orthogonal matrices there, and the norm is that of the tensor.
 
-Paper: Thermoelastic Theory of Stressed Crystals and Higher-Order Elastic Constants (D. C. Wallace, Solid State Physics
-25, 301, 1970, doi:10.1016/S0081-1947(08)60010-7): Lagrangian strain, thermodynamic stress, stress-strain coefficients.
+Paper: Thermoelasticity of Stressed Materials and Comparison of Various Elastic Constants (doi:10.1103/PhysRev.162.776),
+D. C. Wallace: Lagrangian strain, thermodynamic stress, stress-strain coefficients.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def thermodynamic_stress(
 def stress_strain_coefficients(
     constants: Float[np.ndarray, "6 6"], stress: Float[np.ndarray, "6"]
 ) -> Float[np.ndarray, "6 6"]:
-    """Wallace's B_ijkl (eq. 2.24): what governs sound, stability and moduli of a crystal under `stress`.
+    """Wallace's B_ijkl: what governs sound, stability and moduli of a crystal under `stress`.
 
     B_ijkl = C_ijkl + (s_ik d_jl + s_il d_jk + s_jk d_il + s_jl d_ik - 2 s_ij d_kl)/2, C from second derivatives of the
     energy by Lagrangian strain; under a pressure P: C11 - P, C12 + P, C44 - P. B = C where nothing is stressed. The

@@ -1,8 +1,9 @@
 """What follows from elastic constants: stability, averages over a polycrystal, anisotropy, sound.
 
-Papers: The Elastic Behaviour of a Crystalline Aggregate (R. Hill, doi:10.1088/0370-1298/65/5/307); Necessary and
-sufficient elastic stability conditions in various crystal systems (arXiv:1410.0065); Universal Elastic Anisotropy Index
-(doi:10.1103/PhysRevLett.101.055504).
+Papers:
+The Elastic Behaviour of a Crystalline Aggregate (doi:10.1088/0370-1298/65/5/307);
+Necessary and sufficient elastic stability conditions in various crystal systems (arXiv:1410.0065);
+Universal Elastic Anisotropy Index (doi:10.1103/PhysRevLett.101.055504).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Elastic constants of a crystal, by stresses of strained cells or by second derivatives of the energy.
 
 C_ijkl = (1/V0) d²E/d(eta_ij)d(eta_kl) at the given cell, eta = (F^T F - 1)/2 Lagrangian strain: the thermodynamic
-constants of D. C. Wallace (doi:10.1016/S0081-1947(08)60010-7). They are the stress-strain coefficients where the cell
-is free of stress, which is why an unrelaxed one is refused.
+constants of D. C. Wallace. They are the stress-strain coefficients where the cell is free of stress, which is why an
+unrelaxed one is refused.
+
+Thermoelasticity of Stressed Materials and Comparison of Various Elastic Constants (doi:10.1103/PhysRev.162.776).
 """
 
 from __future__ import annotations

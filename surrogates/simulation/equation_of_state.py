@@ -1,8 +1,11 @@
 """Equation of state: energy against volume, fitted with its errors.
 
 E(V) of a crystal scaled alike in all directions, ions relaxed at each volume; the shape of the cell stays. Forms are
-those of `ase.eos`: Finite Elastic Strain of Cubic Crystals (F. Birch, doi:10.1103/PhysRev.71.809), third order, and
-Compressibility of solids (P. Vinet and others, doi:10.1029/JB092iB09p09319).
+those of `ase.eos`, Birch and Murnaghan's of third order and Vinet's.
+
+Papers:
+Finite Elastic Strain of Cubic Crystals (doi:10.1103/PhysRev.71.809);
+Compressibility of solids (doi:10.1029/JB092iB09p09319).
 """
 
 from __future__ import annotations

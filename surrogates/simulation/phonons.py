@@ -1,9 +1,10 @@
 """Phonons of a crystal by phonopy, its force constants by differentiation of ours or from displaced supercells.
 
 Force constants are those of a supercell at the Gamma point: forces that reach further are folded back, so frequencies
-are exact at the wave vectors that fit into it and interpolated elsewhere (A. Togo, First-principles Phonon Calculations
-with Phonopy and Phono3py, doi:10.7566/JPSJ.92.012001). No non-analytic term is added: optical modes of polar crystals
-do not split at Gamma.
+are exact at the wave vectors that fit into it and interpolated elsewhere. No non-analytic term is added: optical modes
+of polar crystals do not split at Gamma.
+
+Paper: First-principles Phonon Calculations with Phonopy and Phono3py (doi:10.7566/JPSJ.92.012001).
 """
 
 from __future__ import annotations
