@@ -1,16 +1,20 @@
 """MACE: symmetry, locality, smoothness, and what each ingredient is for."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
 from surrogates.blocks.neighbor_norm import LearnedDensity
+from surrogates.construct import construct, describe
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.equivariance.wigner import wigner_d
 from surrogates.physics.errors import DomainError
 from surrogates.potentials.mace import MACE
+from surrogates.training import load
 
 IMPROPER = -torch.as_tensor(Rotation.random(random_state=7).as_matrix())  # a rotation and a reflection
 SMALL = dict(elements=[1, 6, 8], r_max=4.0, n_radial=4, radial_widths=[8], avg_num_neighbors=4.0)
@@ -142,6 +146,29 @@ def test_statistics_set_the_neighbour_count_and_empty_batches_work():
     model.set_statistics(avg_num_neighbors=9.0)
     assert (model(atoms) - before).abs().max() > 1e-3
     assert model(molecule().with_edges(1e-3)).shape == (7,)
+
+
+@pytest.mark.parametrize("kind", ["mean", "density"])
+def test_checkpoints_from_before_the_parts_stay_readable(kind):
+    folder = Path(__file__).parent
+    wanted = torch.tensor(json.loads((folder / "format_1_mace.json").read_text())[kind], dtype=torch.float64)
+    task = load(folder / f"format_1_mace_{kind}.safetensors").task
+    torch.testing.assert_close(task(molecule().with_edges(4.0)).detach(), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_models_of_parts_are_described_and_made_again():
+    """The same trunk and readouts as parts give the same energies, also through a checkpoint's description."""
+    model = mace("vectors")
+    readouts = model.readouts.values()
+    parts = MACE(trunk=model.trunk, readouts=[None, *readouts]).double()
+    parts.last_layer.load_state_dict(model.last_layer.state_dict())
+    again = construct(describe(parts)).double()
+    again.load_state_dict(parts.state_dict())
+    atoms = molecule().with_edges(4.0)
+    assert torch.equal(parts(atoms), model(atoms))
+    assert torch.equal(again(atoms), model(atoms))
+    with pytest.raises(DomainError, match="one more readout"):
+        MACE(trunk=model.trunk, readouts=[None])
 
 
 @pytest.mark.parametrize(
