@@ -76,7 +76,7 @@ def test_the_files_have_power():
     """Forces of eV/Å, neighbours inside the repulsion, and energies that every head and every structure changes."""
     for name, head in CASES:
         forces = np.array(EXPECTED["models"][name][head]["crystal"]["forces"])
-        assert 0.05 < np.abs(forces).max() < 1e3, name
+        assert 0.05 < np.abs(forces).max() < 1e4, name
     heads = EXPECTED["models"]["heads"]
     assert abs(heads["pbe"]["crystal"]["energy"] - heads["r2scan"]["crystal"]["energy"]) > 0.1
 
@@ -111,9 +111,10 @@ def test_wrong_phases_are_seen(eager, monkeypatch):
 
 
 def test_rounding_of_a_float32_network_is_seen(eager, monkeypatch):
-    real = layer.interaction
+    """Small in these files, whose second layer is weak; still a thousand times what is left with the rounding."""
+    real, exact = layer.interaction, energy_error("single_precision", "Default")
     monkeypatch.setattr(layer, "interaction", lambda block, n, order, rounded: real(block, n, order, False))
-    assert energy_error("single_precision", "Default") > 1e-9
+    assert energy_error("single_precision", "Default") > 100 * max(exact, 1e-15)
 
 
 def test_missing_head_mask_is_seen(eager):
@@ -138,7 +139,9 @@ def test_repulsion_outside_the_scale_and_transformed_cutoff_are_seen(eager, monk
 
 def test_converted_file_is_a_checkpoint_of_ours(eager, tmp_path, capsys):
     target = tmp_path / "heads.safetensors"
-    main(["convert", str(FOLDER / "heads_bias.model"), str(target)])
+    with pytest.raises(SystemExit) as done:
+        main(["convert", str(FOLDER / "heads_bias.model"), str(target)])
+    assert done.value.code == 0
     assert "converted from" in capsys.readouterr().out
     assert load(target).heads == ("Default", "dft")
     for source in (FOLDER / "heads_bias.model", target):
