@@ -19,13 +19,24 @@ def data(unit: Finished) -> Section:
     """Parts of the reference data, with what the reference could not label."""
     walkers, rows = unit.settings.get("walkers", {}), []
     for name, part in unit.result.parts.items():
-        asked = ", ".join(f"{k} {v}" for k, v in walkers.get(name, {}).items() if k != "samples")
-        rows.append([name, str(part.samples), asked, str(part.failed), part.hash[:12]])
+        rows.append(
+            [name, str(part.samples), _sampled(walkers.get(name)), str(part.calls), str(part.failed), part.hash[:12]]
+        )
     reference = ", ".join(f"{k} {v}" for k, v in unit.result.reference.items())
     failed = [reason for part in unit.result.parts.values() for reason in part.reasons]
     text = [f"Reference: {reference}.", *(f"Not labelled: {reason}" for reason in failed[:5])]
-    header = ["part", "structures", "sampled", "failed", "hash"]
-    return Section("What it learned from", text, [Table(header, rows, f"{unit.cpu_seconds:.0f} CPU s in all.")])
+    header = ["part", "structures", "sampled", "reference calls", "failed", "hash"]
+    note = f"{unit.cpu_seconds:.0f} CPU s in all. Calls without those of dynamics between samples."
+    return Section("What it learned from", text, [Table(header, rows, note)])
+
+
+def _sampled(walkers: Any) -> str:
+    """One walker, or several of one part, in words; each starts from the step's structures unless it names its own."""
+    several = walkers if isinstance(walkers, list) else [walkers or {}]
+    words = [", ".join(f"{k} {v}" for k, v in w.items() if k not in ("samples", "structures")) for w in several]
+    if len(several) > 1:
+        words = [f"{w.get('samples')} by {text}" for w, text in zip(several, words, strict=True)]
+    return "; ".join(words)
 
 
 def training(unit: Finished, invested: float) -> Section:

@@ -46,7 +46,7 @@ def _judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
         name: float(walker["temperature"])
         for made in run.of("generate")
         for name, walker in made.settings["walkers"].items()
-        if "temperature" in walker
+        if "temperature" in walker  # a list of walkers has none of its own
     }
     yield accuracy.accuracy(unit)
     optional = (
