@@ -70,7 +70,7 @@ class Dynamics:
             seed=desk.seed,
             trajectory=folder / "frames.extxyz",
             checkpoint=folder / "dynamics.safetensors",
-            progress=lambda p: desk.progress(p.step, p.steps, f"steps, {p.temperature:.0f} K"),
+            progress=lambda p: desk.progress(float(p.step), float(p.steps), f"steps, {p.temperature:.0f} K"),
         )
         rows = {name: getattr(found, name) for name in ("time", "energy", "kinetic", "conserved", "volume")}
         np.savez(folder / "energies.npz", **rows, pressure=found.pressure / GPA)

@@ -60,7 +60,9 @@ class Relax:
             surrogate,
             **settings,
             checkpoint=desk.job_folder(job) / "relaxation.safetensors",
-            progress=lambda p: desk.progress(p.step, self.steps, f"steps, {p.active} structures, {p.fmax:.3g} eV/Å"),
+            progress=lambda p: desk.progress(
+                float(p.step), float(self.steps), f"steps, {p.active} structures, {p.fmax:.3g} eV/Å"
+            ),
         )
         content = save_minima(found, desk.folder / "minima.h5")
         checked = certify(found, self.verify, settings, desk) if self.verify else None
