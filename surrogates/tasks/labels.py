@@ -76,9 +76,11 @@ def _filled(sample: Any, holes: dict[str, tuple[int, ...]]) -> Any:
 
 
 def count_labels(samples: Iterable[Any]) -> dict[str, int]:
-    """How many structures have an energy, forces, a stress."""
+    """How many structures have an energy, forces, a stress. DomainError for what is no sample."""
     found = dict.fromkeys(("energy", "forces", "stress"), 0)
-    for sample in samples:
+    listed = list(samples)
+    _check_samples(listed)
+    for sample in listed:
         for name in found:
             found[name] += getattr(sample, name) is not None
     return found
