@@ -13,7 +13,7 @@ from surrogates.blocks.low_rank import LowRank
 from surrogates.kernels.constant import Constant
 from surrogates.kernels.edge_code import EdgeCode
 from surrogates.kernels.edge_sum import by_receiver, edge_sum
-from surrogates.kernels.native import usable
+from surrogates.kernels.fused import usable
 
 
 class NeighborSum(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from surrogates.equivariance.couplings import symmetric_couplings
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
-from surrogates.kernels.native import usable
+from surrogates.kernels.fused import usable
 from surrogates.kernels.symmetric_contraction import Polynomials, symmetric_contraction, values
 
 _FEW_ELEMENTS = 4  # up to so many, coefficients of elements that no atom has cost less than to find out

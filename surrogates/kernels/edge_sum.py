@@ -14,13 +14,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from surrogates.kernels import edge_code
+from surrogates.kernels import edge_code, triton_code, triton_edges
 from surrogates.kernels.constant import Constant
 from surrogates.kernels.edge_code import EdgeCode
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
 
 _TILE = 256  # edges whose weights are in the cache at the same time
+_GPU_TILE = 32768
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class Neighbors:
     start: Int[Tensor, "atoms_1"]
     most: int
 
-    def tiles(self) -> list[Tile]:
-        """Runs of atoms with about `_TILE` edges together."""
+    def tiles(self, like: Tensor) -> list[Tile]:
+        """Runs of atoms with about as many edges together as fit in the cache, or fill a GPU."""
+        most = _GPU_TILE if like.is_cuda else _TILE
         starts = self.start.tolist()
         found, first = [], 0
         for atom in range(1, len(starts)):
-            if atom == len(starts) - 1 or starts[atom + 1] - starts[first] > _TILE:
+            if atom == len(starts) - 1 or starts[atom + 1] - starts[first] > most:
                 found.append(Tile(first, atom, slice(starts[first], starts[atom])))
                 first = atom
         return found
@@ -90,8 +92,8 @@ class _EdgeSum(torch.autograd.Function):
         ctx.save_for_backward(h, y, left, right)
         ctx.fixed = fixed
         out = h.new_empty(fixed[1].offsets[-1] * h.shape[1] * h.shape[2])
-        run = _Runner(edge_code.forward, (), fixed, h)
-        for tile in fixed[0].tiles():
+        run = _runner(edge_code.forward, (), fixed, h)
+        for tile in fixed[0].tiles(h):
             run(tile, h=h, y=y[tile.edges], w=_product(left[tile.edges], right), out=out)
         return out
 
@@ -112,8 +114,8 @@ class _EdgeSumGradient(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         dh, dright = (torch.zeros_like(x) if there else None for x, there in ((h, needs[0]), (right, needs[3])))
         dy, dleft = torch.empty_like(y) if needs[1] else None, torch.empty_like(left)
-        run = _Runner(edge_code.gradient, (dh is not None, dy is not None), fixed, h)
-        for tile in fixed[0].tiles():
+        run = _runner(edge_code.gradient, (dh is not None, dy is not None), fixed, h)
+        for tile in fixed[0].tiles(h):
             rows = tile.edges
             w = _product(left[rows], right)
             dw = dleft[rows] if right is None else torch.empty_like(w)
@@ -135,8 +137,8 @@ class _EdgeSumGradient(torch.autograd.Function):
             return None, None, None, None, None, None, None
         dh, out, dy, dleft = torch.zeros_like(h), torch.zeros_like(g), torch.empty_like(y), torch.empty_like(left)
         dright = None if right is None else torch.zeros_like(right)
-        run = _Runner(edge_code.second, (given,), ctx.fixed, h)
-        for tile in ctx.fixed[0].tiles():
+        run = _runner(edge_code.second, (given,), ctx.fixed, h)
+        for tile in ctx.fixed[0].tiles(h):
             rows = tile.edges
             w, own = _product(left[rows], right), dleft[rows]
             hw = _change(left[rows], right, None if hleft is None else hleft[rows], hright)
@@ -164,6 +166,12 @@ def _change(left: Tensor, right: Tensor | None, hleft: Tensor | None, hright: Te
     if right is None or hright is None:
         return hleft if hleft is None or right is None else hleft @ right
     return left @ hright if hleft is None else torch.addmm(left @ hright, hleft, right)
+
+
+def _runner(source: Any, key: tuple[Any, ...], fixed: Fixed, like: Tensor) -> _Runner | triton_edges.Runner:
+    if triton_code.device(like):
+        return triton_edges.Runner(getattr(triton_edges, source.__name__), key, fixed, like)
+    return _Runner(source, key, fixed, like)
 
 
 class _Runner:

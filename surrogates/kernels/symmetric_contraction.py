@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from surrogates.kernels import polynomial_code
+from surrogates.kernels import polynomial_code, triton_code, triton_polynomials
 from surrogates.kernels.constant import Constant
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
@@ -83,6 +83,9 @@ def _run(source: Any, key: tuple[Any, ...], fixed: tuple[Terms, int], element: T
     terms, n_out = fixed
     a = arrays["a"]
     assert a is not None
+    if triton_code.device(a):
+        triton_polynomials.run(getattr(triton_polynomials, source.__name__), key, fixed, element, **arrays)
+        return
     n_in, atoms, channels = a.shape
     width = lanes(channels, a.dtype)
     run = function(source, terms, n_in, n_out, *key, a.dtype, width)
