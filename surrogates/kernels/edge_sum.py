@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from surrogates.kernels import edge_code, triton_code, triton_edges
 from surrogates.kernels.constant import Constant
@@ -78,7 +79,9 @@ def edge_sum(
 
     w = left @ right, (edges, paths * channels); right None means that left is w. Twice differentiable.
     """
-    result: Tensor = _EdgeSum.apply(h, harmonics, left, right, (neighbors, code, couplings))
+    result: Tensor = _EdgeSum.apply(
+        h.contiguous(), harmonics.contiguous(), left.contiguous(), right, (neighbors, code, couplings)
+    )
     return result
 
 
@@ -88,8 +91,7 @@ Fixed = tuple[Neighbors, EdgeCode, Constant]
 class _EdgeSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: Tensor, y: Tensor, left: Tensor, right: Tensor | None, fixed: Fixed) -> Tensor:
-        h, y, left = h.contiguous(), y.contiguous(), left.contiguous()
-        ctx.save_for_backward(h, y, left, right)
+        ctx.save_for_backward(h, y, left, right)  # inputs themselves: a copy would be cut off from the graph
         ctx.fixed = fixed
         out = h.new_empty(fixed[1].offsets[-1] * h.shape[1] * h.shape[2])
         run = _runner(edge_code.forward, (), fixed, h)
@@ -127,6 +129,7 @@ class _EdgeSumGradient(torch.autograd.Function):
         return dh, dy, dleft, dright
 
     @staticmethod
+    @once_differentiable
     def backward(  # type: ignore[override]
         ctx: Any, hh: Tensor | None, hy: Tensor | None, hleft: Tensor | None, hright: Tensor | None
     ) -> Any:
@@ -135,14 +138,15 @@ class _EdgeSumGradient(torch.autograd.Function):
         given = (hh is not None, hleft is not None or hright is not None, hy is not None)
         if not any(given):
             return None, None, None, None, None, None, None
-        dh, out, dy, dleft = torch.zeros_like(h), torch.zeros_like(g), torch.empty_like(y), torch.empty_like(left)
+        blank = torch.empty_like if given[0] or given[2] else torch.zeros_like  # dE/dw itself does not depend on w
+        dh, out, dy, dleft = torch.zeros_like(h), torch.zeros_like(g), torch.empty_like(y), blank(left)
         dright = None if right is None else torch.zeros_like(right)
         run = _runner(edge_code.second, (given,), ctx.fixed, h)
         for tile in ctx.fixed[0].tiles(h):
             rows = tile.edges
             w, own = _product(left[rows], right), dleft[rows]
             hw = _change(left[rows], right, None if hleft is None else hleft[rows], hright)
-            dw = own if right is None else torch.empty_like(w)
+            dw = own if right is None else blank(w)
             sw = None if hw is None else torch.empty_like(w)
             here = {"y": y[rows], "hy": None if hy is None else hy[rows], "dy": dy[rows]}
             run(tile, h=h, w=w, g=g, hh=hh, hw=hw, dh=dh, dw=dw, sw=sw, out=out, **here)

@@ -36,8 +36,9 @@ def test_fused_equals_message_by_message(irreps, rank, dtype, tolerance, monkeyp
         leaves = [*arrays, *convolution.mix]
         first = torch.autograd.grad(value.square().sum(), leaves, create_graph=True)
         second = torch.autograd.grad(sum(x.pow(3).sum() for x in first[: len(arrays)]), leaves, retain_graph=True)
-        some = torch.autograd.grad(first[1].pow(3).sum(), arrays)  # as in the loss of forces: only part is used
-        return value, *first, *second, *some
+        some = torch.autograd.grad(first[1].pow(3).sum(), arrays, retain_graph=True)  # only part is used, as in
+        weights_only = torch.autograd.grad(first[2].pow(3).sum(), arrays)  # the loss of forces
+        return value, *first, *second, *some, *weights_only
 
     fused = derivatives()
     monkeypatch.setattr(module, "usable", lambda *_: False)
