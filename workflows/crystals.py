@@ -60,7 +60,8 @@ def lattice(atoms: ase.Atoms) -> Lattice:
     vectors, group = (atoms.cell.array, "P1") if found is None else (found.std_lattice, found.international)
     a, b, c = np.linalg.norm(vectors, axis=1)
     angles = ase.cell.Cell(vectors).angles()
-    return Lattice(group, float(a), float(b), float(c), *(float(x) for x in angles), atoms.get_volume() / len(atoms))
+    alpha, beta, gamma = (float(x) for x in angles)
+    return Lattice(group, float(a), float(b), float(c), alpha, beta, gamma, atoms.get_volume() / len(atoms))
 
 
 def _bare(atoms: ase.Atoms) -> ase.Atoms:

@@ -1,7 +1,7 @@
 """Small mace-torch model files with random weights, and what mace-torch says of structures with them.
 
-Run in the peer's own environment (benchmarks/peers): python mace_files.py FOLDER [NAME ...]. Writes NAME.model for every entry of
-MODELS and one expected.json: structures, and energy, forces, stress and node energies of each file in float64.
+Run in the peer's own environment: python mace_files.py FOLDER [NAME ...]. Writes NAME.model for every entry of MODELS
+and one expected.json: structures, and energy, forces, stress and node energies of each file in float64.
 Weights are made large enough that every term counts: biases and the density's beta are random, products and readouts
 are multiplied. Energies of one structure (`close`) have neighbours inside the sum of covalent radii, where ZBL acts.
 """

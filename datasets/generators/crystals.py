@@ -38,7 +38,7 @@ def crystal(
     if structure is not None and structure not in LATTICES:
         raise DomainError(f"crystalstructure {structure!r} is not known; it is one of {', '.join(LATTICES)}")
     try:
-        if structure in _ONE_ATOM and not (cubic or orthorhombic):
+        if structure is not None and structure in _ONE_ATOM and not (cubic or orthorhombic):
             return ase.Atoms(name, cell=_ONE_ATOM[structure](**lengths).tocell(), pbc=True)
         cell = bulk(name, structure, cubic=cubic, orthorhombic=orthorhombic, **lengths)
     except (ValueError, KeyError, RuntimeError, NotImplementedError, TypeError, UnconventionalLattice) as error:

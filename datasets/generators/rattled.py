@@ -66,7 +66,7 @@ def _draw(
             draw = strain * generator.standard_normal((3, 3))
             _deform(moved, np.eye(3) + (draw + draw.T) / 2)
         if volume is not None:
-            _deform(moved, np.eye(3) * generator.uniform(*volume) ** (1 / atoms.pbc.sum()))
+            _deform(moved, np.eye(3) * generator.uniform(volume[0], volume[1]) ** (1 / atoms.pbc.sum()))
         moved.positions += std * generator.standard_normal(moved.positions.shape)
         if not len(neighbor_list("d", moved, floor)):
             return moved

@@ -63,7 +63,7 @@ class SymmetricProduct(nn.Module):
         self, a: Float[Tensor, "components atoms channels"], element: Int[Tensor, "atoms"]
     ) -> Float[Tensor, "components_out atoms channels"]:
         polynomials = self.polynomials()
-        weight = self.weight
+        weight: Tensor = self.weight
         if not usable(a, weight):
             return values(polynomials, a, weight.index_select(0, element))
         if len(weight) > _FEW_ELEMENTS:

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from surrogates.kernels import edge_code, triton_code, triton_edges
 from surrogates.kernels.constant import Constant
 from surrogates.kernels.edge_code import EdgeCode
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
+from surrogates.kernels.twice import last_derivative
 
 _TILE = 256  # edges whose weights are in the cache at the same time
 _GPU_TILE = 32768
@@ -114,7 +114,8 @@ class _EdgeSumGradient(torch.autograd.Function):
         ctx.save_for_backward(h, y, left, right, g)
         ctx.fixed = fixed
         ctx.set_materialize_grads(False)
-        dh, dright = (torch.zeros_like(x) if there else None for x, there in ((h, needs[0]), (right, needs[3])))
+        dh = torch.zeros_like(h) if needs[0] else None
+        dright = torch.zeros_like(right) if right is not None and needs[3] else None
         dy, dleft = torch.empty_like(y) if needs[1] else None, torch.empty_like(left)
         run = _runner(edge_code.gradient, (dh is not None, dy is not None), fixed, h)
         for tile in fixed[0].tiles(h):
@@ -129,7 +130,6 @@ class _EdgeSumGradient(torch.autograd.Function):
         return dh, dy, dleft, dright
 
     @staticmethod
-    @once_differentiable
     def backward(  # type: ignore[override]
         ctx: Any, hh: Tensor | None, hy: Tensor | None, hleft: Tensor | None, hright: Tensor | None
     ) -> Any:
@@ -154,11 +154,12 @@ class _EdgeSumGradient(torch.autograd.Function):
                 continue
             torch.mm(dw, right.T, out=own)
             dright.addmm_(left[rows].T, dw)
-            if hright is not None:
+            if hright is not None and sw is not None:
                 own.addmm_(sw, hright.T)
-            if hleft is not None:
+            if hleft is not None and sw is not None:
                 dright.addmm_(hleft[rows].T, sw)
-        return dh, dy, dleft, dright, out, None, None
+        inputs = (h, y, left, right, g, hh, hy, hleft, hright)
+        return *last_derivative((dh, dy, dleft, dright, out), inputs), None, None
 
 
 def _product(left: Tensor, right: Tensor | None) -> Tensor:

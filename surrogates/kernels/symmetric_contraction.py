@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from surrogates.kernels import polynomial_code, triton_code, triton_polynomials
 from surrogates.kernels.constant import Constant
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
 from surrogates.kernels.polynomial_code import Terms
+from surrogates.kernels.twice import last_derivative
 
 _ZERO = 1e-12  # coefficients below are rounding
 
@@ -66,7 +66,6 @@ class _Gradient(torch.autograd.Function):
         return da, dq
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, ha: Tensor | None, hq: Tensor | None) -> Any:  # type: ignore[override]
         a, q, g, element = ctx.saved_tensors
         if ha is None and hq is None:
@@ -76,7 +75,7 @@ class _Gradient(torch.autograd.Function):
         da, dq, out = torch.empty_like(a), torch.zeros_like(q), torch.empty_like(g)
         arrays = {"a": a, "q": q, "g": g, "ha": ha, "hq": hq, "da": da, "dq": dq, "out": out}
         _run(polynomial_code.second, (hq is not None,), ctx.fixed, element, **arrays)
-        return da, dq, out, None, None, None
+        return *last_derivative((da, dq, out), (a, q, g, ha, hq)), None, None, None
 
 
 def _run(source: Any, key: tuple[Any, ...], fixed: tuple[Terms, int], element: Tensor, **arrays: Tensor | None) -> None:

@@ -96,7 +96,7 @@ class MACE(nn.Module):
         self.trunk: Any = trunk
         self._n_readouts = len(readouts)
         self.readouts = nn.ModuleDict({str(k): readout for k, readout in enumerate(readouts) if readout is not None})
-        width = sum(readout.n_features for readout in self.readouts.values())
+        width = sum(readout.n_features for readout in readouts if readout is not None)  # type: ignore[misc]
         self.last_layer = nn.Linear(width, 1, bias=False)
         nn.init.normal_(self.last_layer.weight)
         self.register_load_state_dict_pre_hook(rename)

@@ -45,8 +45,8 @@ class Constraints:
                 self._general[k] = a.copy()
                 self._general[k].set_constraint([*fixed, *rest])
             else:
-                for c in fixed:
-                    free[self._first[k] + c.get_indices()] = False
+                for atoms_held in fixed:
+                    free[self._first[k] + atoms_held.get_indices()] = False
             if symmetric:
                 held = [int(i) for c in fixed for i in c.get_indices()]
                 self.freedoms[k] = self._symmetric_freedoms(k, a, held, rest)

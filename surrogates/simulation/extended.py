@@ -109,7 +109,7 @@ class NPT:
     def start(self, motion: Motion, step: Step) -> Motion:
         """Cell and chains at rest."""
         chains = _at_rest(step, self.links, "chain") | _at_rest(step, self.links, "cell_chain")
-        return replace(motion, bath={"rate": torch.zeros_like(motion.cell), **chains})
+        return replace(motion, bath={"rate": torch.zeros_like(_cell(motion)), **chains})
 
     def energy(self, motion: Motion, step: Step) -> Float[Tensor, "structures"]:
         """The chains', the cell's kinetic energy and P V, eV."""
@@ -125,7 +125,7 @@ class NPT:
         rate = self._pushed(motion, step, piston)
         momenta = piston.kicked(motion.momenta, motion.forces, rate, step.dt / 2)
         velocities = momenta / step.masses[:, None]
-        positions, cell = piston.drifted(motion.positions, velocities, motion.cell, rate, step.dt)
+        positions, cell = piston.drifted(motion.positions, velocities, _cell(motion), rate, step.dt)
         forces, stress = step.virial(positions, cell)
         momenta = piston.kicked(momenta, forces, rate, step.dt / 2)
         motion = Motion(positions, momenta, forces, cell, stress, {**motion.bath, "rate": rate})
@@ -140,7 +140,7 @@ class NPT:
 
     def _pushed(self, motion: Motion, step: Step, piston: Piston) -> Tensor:
         kinetic = kinetic_tensor(motion.momenta, step.masses, step.structure, len(step.kelvin))
-        return piston.pushed(motion.bath["rate"], kinetic, motion.stress, _volume(motion), step.dt / 2)
+        return piston.pushed(motion.bath["rate"], kinetic, _stress(motion), _volume(motion), step.dt / 2)
 
     def _braked(self, motion: Motion, step: Step, piston: Piston) -> Motion:
         rate = motion.bath["rate"]
@@ -173,6 +173,16 @@ def _remembered(chain: Chain, name: str) -> dict[str, Tensor]:
 def _at_rest(step: Step, links: int, name: str) -> dict[str, Tensor]:
     rest = step.freedoms.new_zeros((len(step.freedoms), links))
     return {name: rest, f"{name}_velocity": rest}
+
+
+def _cell(motion: Motion) -> Tensor:
+    assert motion.cell is not None  # `check` has let only crystals in
+    return motion.cell
+
+
+def _stress(motion: Motion) -> Tensor:
+    assert motion.stress is not None
+    return motion.stress
 
 
 def _volume(motion: Motion) -> Tensor:

@@ -80,7 +80,7 @@ class Mask:
         return found
 
 
-NAMED = {"full": Full(), "isotropic": Isotropic(), "shape": Shape()}
+NAMED: dict[str, Strains] = {"full": Full(), "isotropic": Isotropic(), "shape": Shape()}
 
 
 def strains(cell: Any) -> Strains:
@@ -90,7 +90,8 @@ def strains(cell: Any) -> Strains:
     if isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str):
         return Mask(tuple(bool(c) if c in (0, 1) else c for c in np.asarray(cell).tolist()))
     if callable(cell) and not isinstance(cell, type):
-        return cell
+        rule: Strains = cell
+        return rule
     raise DomainError(
         f"cell={cell!r} is unknown; choose {', '.join(NAMED)}, a mask of six booleans for xx yy zz yz xz xy, or None "
         "for a cell that stays"

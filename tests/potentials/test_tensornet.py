@@ -49,25 +49,25 @@ def rotation():
 
 
 def random_part(name, seed):
-    parts = torch.randn(5, 9, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).split(PARTS, 1)
+    parts = torch.randn(9, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).split(PARTS)
     kept = [part if n == name else torch.zeros_like(part) for n, part in zip("IAS", parts, strict=True)]
-    return torch.cat(kept, dim=1)
+    return torch.cat(kept)
 
 
 def parts_in(x):
-    return {name for name, part in zip("IAS", x.split(PARTS, 1), strict=True) if part.abs().max() > 1e-12}
+    return {name for name, part in zip("IAS", x.split(PARTS), strict=True) if part.abs().max() > 1e-12}
 
 
 def test_coefficients_and_matrices_are_one_thing_with_one_norm():
-    x = torch.randn(4, 9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(9, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     matrices = to_matrix(x)
     torch.testing.assert_close(to_coefficients(matrices), x)
-    torch.testing.assert_close(matrices.square().sum((1, 2)), x.square().sum(1))
+    torch.testing.assert_close(matrices.square().sum((0, 1)), x.square().sum(0))
     alone = to_matrix(random_part("A", 0))
-    torch.testing.assert_close(alone, -alone.transpose(1, 2))
+    torch.testing.assert_close(alone, -alone.transpose(0, 1))
     alone = to_matrix(random_part("S", 0))
-    torch.testing.assert_close(alone, alone.transpose(1, 2))
-    assert alone.diagonal(dim1=1, dim2=2).sum(-1).abs().max() < 1e-12
+    torch.testing.assert_close(alone, alone.transpose(0, 1))
+    assert alone.diagonal(dim1=0, dim2=1).sum(-1).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("left", "IAS")
@@ -82,10 +82,10 @@ def test_parity_table_of_xm_plus_mx(left, right):
 
 
 def test_products_are_matrix_products():
-    x, m = (torch.randn(3, 9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(s)) for s in (3, 4))
-    a, b = (to_matrix(t).permute(0, 3, 1, 2) for t in (x, m))
-    torch.testing.assert_close(to_matrix(anticommutator(x, m)).permute(0, 3, 1, 2), a @ b + b @ a)
-    torch.testing.assert_close(to_matrix(twice(x, m)).permute(0, 3, 1, 2), 2 * a @ b)
+    x, m = (torch.randn(9, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(s)) for s in (3, 4))
+    a, b = (to_matrix(t).permute(2, 3, 0, 1) for t in (x, m))
+    torch.testing.assert_close(to_matrix(anticommutator(x, m)).permute(2, 3, 0, 1), a @ b + b @ a)
+    torch.testing.assert_close(to_matrix(twice(x, m)).permute(2, 3, 0, 1), 2 * a @ b)
 
 
 @pytest.mark.parametrize("group", ["O(3)", "SO(3)"])

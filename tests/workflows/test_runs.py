@@ -52,7 +52,7 @@ def test_one_runner_a_directory(tmp_path):
 def test_identity_knows_what_a_step_uses():
     modules = used_modules("surrogates.workflows.steps.relax")
     assert "surrogates.simulation.relax" in modules  # through the __init__ that passes it on
-    assert "surrogates.potentials.mace" not in modules  # until a file names it
+    assert "surrogates.potentials.tensornet" not in modules  # until a file names it
     assert "surrogates.workflows.runner" not in modules
     old = identity_of("relax", {"fmax": 0.01}, {"${data}": "1"}, 0, "cpu")
     new = identity_of("relax", {"fmax": 0.02}, {"${data}": "2"}, 0, "cpu")

@@ -51,7 +51,7 @@ class MACELayer(nn.Module):
             agnostic=agnostic, couplings=couplings,
         )  # fmt: skip
         self.interaction, self.outputs, self.agnostic = interaction, channel_irreps(outputs), agnostic
-        inputs = channel_irreps(interaction.arguments["inputs"])  # type: ignore[union-attr, index]
+        inputs = channel_irreps(interaction.arguments["inputs"])  # type: ignore[union-attr, index, arg-type]
         n_weighed = 1 if agnostic else n_elements
         self.product = SymmetricProduct(
             interaction.outputs,  # type: ignore[arg-type]

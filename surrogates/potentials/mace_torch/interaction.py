@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -117,7 +119,7 @@ def _fill_gated(ours: GatedSum, block: Stub, paths: Convolution, order: Tensor) 
     ours.source.data = matrices(block.module("source_embedding"))[0, 1][order]
     ours.target.data = matrices(block.module("target_embedding"))[0, 1][order]
     _fill_norm_mlp(ours.radial, block.module("conv_tp_weights"))
-    last = ours.radial[-1]
+    last: Any = ours.radial[-1]
     last.weight.data = paths.columns(last.weight.data.T).T.contiguous()
     last.bias.data = paths.columns(last.bias.data)
     _fill_norm_mlp(ours.density, block.module("density_fn"))

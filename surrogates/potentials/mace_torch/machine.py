@@ -53,6 +53,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, content: bytes) -> Any:
+        argument: Any
         for step, (opcode, argument, _) in enumerate(pickletools.genops(content)):
             name = opcode.name
             if step > _MOST_STEPS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from ase.data import chemical_symbols
@@ -109,7 +110,7 @@ def _trunk(model: Stub, elements: list[int], order: Tensor) -> tuple[Trunk, bool
         raise FileError("this model has not as many products as interactions; the file is damaged")
     single = born_in_float32(products[0])
     embedding = model.module("radial_embedding")
-    layers = [
+    layers: list[Any] = [
         layer(block, product, n_radial=count(embedding), order=order, last=k + 1 == len(products), rounded=single)
         for k, (block, product) in enumerate(zip(interactions, products, strict=True))
     ]
@@ -140,8 +141,8 @@ def _head(
     if model.has("embedding_readout"):
         found[0] = _unscaled(readout(model.module("embedding_readout"), k, len(names), mask_first=True), scale)
     parts: list[ScalarReadout | None] = [None] * (len(trunk.layers) + 1)
-    for at, part in found.items():
-        parts[at] = part.module
+    for at, head in found.items():
+        parts[at] = head.module
     mace = MACE(trunk=trunk, readouts=parts).double()
     mace.last_layer.weight.data = stacked([found[at] for at in sorted(found)])
     isolated = model.module("atomic_energies_fn").tensor("atomic_energies")

@@ -49,7 +49,7 @@ def coefficients(contraction: Stub, degree: int, components: np.ndarray) -> np.n
     place = np.array([index[tuple(sorted(i))] for i in every.tolist()])
     rows = tensor.reshape(tensor.shape[0], n**degree, tensor.shape[-1]).transpose(2, 0, 1)
     found = np.zeros((*rows.shape[:2], len(index)))
-    np.add.at(found, (slice(None), slice(None), place), rows)
+    np.add.at(np.moveaxis(found, 2, 0), place, np.moveaxis(rows, 2, 0))
     return found
 
 
