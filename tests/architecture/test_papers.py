@@ -14,6 +14,11 @@ PAPER_FILES = {
     "physics/atoms/ewald.py": "10.1002/andp.19213690304",
     "physics/atoms/pme.py": "10.1063/1.470117",
     "surrogates/potentials/dispersion.py": "10.1063/1.3382344",
+    "surrogates/equivariance/products/so2.py": "2302.03655",
+    "surrogates/equivariance/products/gaunt.py": "2401.10216",
+    "surrogates/equivariance/products/grid.py": "2506.13523",
+    "surrogates/equivariance/products/cp_decomposed.py": "2507.01131",
+    "surrogates/equivariance/products/clebsch_gordan.py": "1802.08219",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 
