@@ -27,7 +27,7 @@ def accuracy(unit: Finished) -> Section:
     for name, s in scores.items():
         blocks += [Picture(svg, f"{name}: {what}") for what, svg in _clouds(unit.arrays(s.file))]
     by_element = {n: {k: 1e3 * v for k, v in s.force_mae_by_element.items()} for n, s in scores.items()}
-    if any(by_element.values()):
+    if len({element for row in by_element.values() for element in row}) > 1:
         blocks.append(Picture(figures.bars(by_element, ylabel="force MAE (meV/Å)"), "Force error by element."))
     return Section("How wrong it is", (), blocks)
 

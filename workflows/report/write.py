@@ -24,8 +24,9 @@ def write(folder: Path) -> Path:
 
 def sections(run: FinishedRun) -> Iterator[Section]:
     """What the page shows, in the order a reader asks."""
-    for unit in run.of("evaluate"):
-        yield from _judged(unit, run)
+    judged = list(run.of("evaluate"))
+    for k, unit in enumerate(judged):
+        yield from _judged(unit, run, again=any(unit.result.scores == one.result.scores for one in judged[:k]))
     for unit in run.of("train"):
         yield training.training(unit, costs.invested(run)[0])
     for kind, section in (
@@ -41,18 +42,16 @@ def sections(run: FinishedRun) -> Iterator[Section]:
             yield section(unit)
 
 
-def _judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
+def _judged(unit: Finished, run: FinishedRun, *, again: bool) -> Iterator[Section]:
+    """What a step `evaluate` found; its scores are not shown `again`."""
     temperatures = {
         name: float(walker["temperature"])
         for made in run.of("generate")
         for name, walker in made.settings["walkers"].items()
         if "temperature" in walker  # a list of walkers has none of its own
     }
-    yield accuracy.accuracy(unit)
-    optional = (
-        accuracy.spread(unit),
-        accuracy.physics_and_statistics(unit, temperatures),
-        accuracy.laws(unit),
-        costs.speed(unit, run),
-    )
+    optional = [accuracy.laws(unit), costs.speed(unit, run)]
+    if not again:
+        yield accuracy.accuracy(unit)
+        optional = [accuracy.spread(unit), accuracy.physics_and_statistics(unit, temperatures), *optional]
     yield from (section for section in optional if section is not None)
