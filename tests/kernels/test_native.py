@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import pytest
 import torch
@@ -45,10 +46,19 @@ def energy_and_notices(**environment: str) -> tuple[str, int]:
 def test_without_a_compiler_the_same_numbers_and_one_notice(tmp_path):
     with_code = energy_and_notices(SURROGATES_CACHE=str(tmp_path))
     assert list((tmp_path / "surrogates" / "kernels").glob("*.so"))
-    assert energy_and_notices(SURROGATES_NATIVE="0") == (with_code[0], 0)  # by choice: no notice
-    assert energy_and_notices(CC="false", SURROGATES_CACHE=str(tmp_path / "2")) == (with_code[0], 1)
     assert energy_and_notices(PATH=str(tmp_path)) == (with_code[0], 1)
     assert with_code[1] == 0
+
+
+def test_a_broken_compiler_is_noticed_and_a_choice_is_not(monkeypatch):
+    monkeypatch.setattr(native, "compiler", lambda: "false")
+    with pytest.warns(native.NoCompiler, match="cannot be built here"):
+        assert not native.works.__wrapped__()
+    monkeypatch.setattr(native, "compiler", lambda: None)
+    monkeypatch.setenv("SURROGATES_NATIVE", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not native.works.__wrapped__()
 
 
 def test_the_cache_is_private(tmp_path, monkeypatch):
