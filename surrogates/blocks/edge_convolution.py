@@ -85,7 +85,7 @@ class EdgeConvolution(nn.Module):
     def mixed(self, sums: list[Tensor]) -> Tensor:
         """A from the sums: (components_out, atoms, channels_out)."""
         blocks = [s.flatten(0, 1) @ (mix * len(mix) ** -0.5) for s, mix in zip(sums, self.mix, strict=True)]
-        return torch.cat(blocks).view(-1, sums[0].shape[1], self.channels_out)
+        return torch.cat(blocks).view(sum(map(len, sums)), sums[0].shape[1], self.channels_out)
 
     def _by_product(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
         """Blocks (components, atoms, paths * channels) of the sum of another product's messages."""

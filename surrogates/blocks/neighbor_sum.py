@@ -41,12 +41,13 @@ class NeighborSum(nn.Module):
         edges: Int[Tensor, "2 edges"],
     ) -> list[Tensor]:
         """Blocks of A, each (components, atoms, paths * channels); `weights` by path, then channel."""
-        flat = (
-            self._native(h, numbers, weights, edges) if usable(h, numbers) else self._eager(h, numbers, weights, edges)
-        )
+        factors = (weights.left, weights.right) if isinstance(weights, LowRank) else (weights,)
+        found = self._native if usable(h, numbers, *factors) else self._eager
+        flat = found(h, numbers, weights, edges)
         atoms, channels = h.shape[1:]
         parts = flat.split([n * atoms * channels for n in self._rows])
-        return [part.view(-1, atoms, n * channels) for part, n in zip(parts, self.code.counts, strict=True)]
+        each = zip(parts, self._rows, self.code.counts, strict=True)
+        return [part.view(rows // n, atoms, n * channels) for part, rows, n in each]
 
     def _native(self, h: Tensor, numbers: Tensor, weights: Tensor | LowRank, edges: Tensor) -> Tensor:
         neighbors, order = by_receiver(edges, h.shape[1])

@@ -75,8 +75,10 @@ class SymmetricProduct(nn.Module):
         """What is multiplied with the weights; made again when stored coefficients have changed."""
         if self.stored:
             buffers = [[self._coefficients(k, n) for n in self._degrees()] for k in range(len(self.outputs.irreps))]
-            version = [(b.data_ptr(), b._version) for of_output in buffers for b in of_output]
-            if version != self._made_from:
+            every = [b for of_output in buffers for b in of_output]
+            counted = not any(b.is_inference() for b in every)  # tensors of inference mode count no changes
+            version = [(b.data_ptr(), b._version) for b in every] if counted else None
+            if version is None or version != self._made_from:
                 arrays = [[b.detach().double().cpu().numpy() for b in of_output] for of_output in buffers]
                 self._polynomials, self._made_from = Polynomials(arrays, self._monomials()), version
         return self._polynomials

@@ -20,7 +20,8 @@ class Constant:
         """The table in the dtype and on the device of `x`."""
         key = (x.dtype, x.device)
         if key not in self._rounded:
-            self._rounded[key] = self.exact.to(x)
+            with torch.inference_mode(False):  # kept beyond this call, which may be one without gradients
+                self._rounded[key] = self.exact.to(x)
         return self._rounded[key]
 
     def __getstate__(self) -> dict:

@@ -20,6 +20,7 @@ from surrogates.kernels.edge_code import EdgeCode
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
 from surrogates.kernels.twice import last_derivative
+from surrogates.physics.errors import DomainError
 
 _TILE = 256  # edges whose weights are in the cache at the same time
 _GPU_TILE = 32768
@@ -56,7 +57,7 @@ class Neighbors:
 
 def by_receiver(edges: Int[Tensor, "2 edges"], n_atoms: int) -> tuple[Neighbors, Tensor | None]:
     """Neighbours of each atom, and the order of edges that sorts them; None where they are sorted already."""
-    receiver, sender = edges
+    receiver, sender = edges.long()
     order = None
     if receiver.numel() > 1 and bool((receiver[1:] < receiver[:-1]).any()):
         order = receiver.argsort(stable=True)
@@ -78,7 +79,17 @@ def edge_sum(
     """A = sum_j w_ij (Y x h_j), flat: one block (components, atoms, paths, channels) after another.
 
     w = left @ right, (edges, paths * channels); right None means that left is w. Twice differentiable.
+    Raises DomainError where a shape or precision is not what the code was made for.
     """
+    last = left if right is None else right
+    n = len(neighbors.sender)
+    found = (h.shape[0], *harmonics.shape, left.shape[0], last.shape[1], {x.dtype for x in (harmonics, left, last)})
+    wanted = (code.n_in, n, code.n_harmonics, n, len(code.paths) * h.shape[2], {h.dtype})
+    if found != wanted:  # native code would read beyond the arrays
+        raise DomainError(
+            f"a sum over neighbours got (components, edges, harmonics, edges, weights, precisions) {found}, and its "
+            f"code, {n} edges and {h.shape[2]} channels need {wanted}"
+        )
     result: Tensor = _EdgeSum.apply(
         h.contiguous(), harmonics.contiguous(), left.contiguous(), right, (neighbors, code, couplings)
     )
@@ -163,14 +174,15 @@ class _EdgeSumGradient(torch.autograd.Function):
 
 
 def _product(left: Tensor, right: Tensor | None) -> Tensor:
-    return left if right is None else left @ right
+    return left if right is None else (left @ right).to(left.dtype)  # autocast may have come after the forward pass
 
 
 def _change(left: Tensor, right: Tensor | None, hleft: Tensor | None, hright: Tensor | None) -> Tensor | None:
     """The tangent of left @ right along (hleft, hright)."""
     if right is None or hright is None:
-        return hleft if hleft is None or right is None else hleft @ right
-    return left @ hright if hleft is None else torch.addmm(left @ hright, hleft, right)
+        return hleft if hleft is None or right is None else _product(hleft, right)
+    one = _product(left, hright)
+    return one if hleft is None else one.addmm_(hleft, right)
 
 
 def _runner(source: Any, key: tuple[Any, ...], fixed: Fixed, like: Tensor) -> _Runner | triton_edges.Runner:

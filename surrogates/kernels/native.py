@@ -43,9 +43,14 @@ def compiler() -> str | None:
 
 def usable(*tensors: Tensor) -> bool:
     """Whether native code may run on these tensors: on the CPU, in one known precision, with a working compiler."""
+    return one_precision(*tensors) and tensors[0].device.type == "cpu" and works()
+
+
+def one_precision(*tensors: Tensor) -> bool:
+    """Whether all are on one device, in one precision that kernels know, which no autocast changes on the way."""
     first = tensors[0]
     one = all(t.dtype == first.dtype and t.device == first.device for t in tensors)
-    return one and first.device.type == "cpu" and first.dtype in REAL and works()
+    return one and first.dtype in REAL and not torch.is_autocast_enabled(first.device.type)
 
 
 @cache
@@ -127,7 +132,11 @@ def _load(path: str, source: str) -> Callable[..., None]:
     library = cache_folder() / f"{name}.so"
     if not library.exists():
         _compile(path, source, library)
-    run = ctypes.CDLL(str(library)).run
+    try:
+        run = ctypes.CDLL(str(library)).run
+    except (OSError, AttributeError):  # cut short when the machine went down, or damaged since
+        _compile(path, source, library)
+        run = ctypes.CDLL(str(library)).run
     run.restype = None
     return run  # type: ignore[no-any-return]
 
@@ -162,13 +171,13 @@ def cache_folder() -> Path:
 
     A folder that others may write to is not trusted: a private one that dies with the process takes its place.
     """
-    root = os.environ.get("SURROGATES_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "surrogates" / "kernels"
     try:
+        root = os.environ.get("SURROGATES_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(root) / "surrogates" / "kernels"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _private(folder):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
         pass
     temporary = tempfile.TemporaryDirectory(prefix="surrogates-kernels-")
     _kept.append(temporary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -29,3 +30,7 @@ def launch(call: Callable[[int, int, int], None], parts: list[tuple[int, int]]) 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="surrogates-kernel")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in a child, which would wait for them
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -22,6 +22,7 @@ from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
 from surrogates.kernels.polynomial_code import Terms
 from surrogates.kernels.twice import last_derivative
+from surrogates.physics.errors import DomainError
 
 _ZERO = 1e-12  # coefficients below are rounding
 
@@ -32,9 +33,18 @@ def symmetric_contraction(
     element: Int[Tensor, "atoms"],
     polynomials: Polynomials,
 ) -> Float[Tensor, "components_out atoms channels"]:
-    """P_M(a) of every atom with the coefficients of its element, by native code; twice differentiable in a and q."""
+    """P_M(a) of every atom with the coefficients of its element, by native code; twice differentiable in a and q.
+
+    Raises DomainError where a shape or precision is not what the polynomials were made for.
+    """
+    found = (len(a), *q.shape[1:], len(element), q.dtype)
+    wanted = (polynomials.n_in, len(polynomials.terms), a.shape[2], a.shape[1], a.dtype)
+    if found != wanted:  # native code would read beyond the arrays
+        raise DomainError(
+            f"a contraction got (components, terms, channels, elements of atoms, precision) {found}, and needs {wanted}"
+        )
     result: Tensor = _Contraction.apply(
-        a.contiguous(), q.contiguous(), element.contiguous(), polynomials.terms, polynomials.n_out
+        a.contiguous(), q.contiguous(), element.long().contiguous(), polynomials.terms, polynomials.n_out
     )
     return result
 
@@ -123,6 +133,7 @@ class Polynomials:
                 path += len(found)
             rows += [(component + m, p) for m in range(size) for p in range(first, path)]
             component += size
+        self.n_in = 1 + max((int(i) for factors in monomials for i in np.ravel(factors)), default=-1)
         self.n_out, self.terms = component, tuple(terms)
         exact = np.array(table).reshape(-1, self.n_paths)
         self.table = Constant(torch.from_numpy(exact))
@@ -166,6 +177,8 @@ def values(
 ) -> Float[Tensor, "components_out atoms channels"]:
     """sum_p w_p P_{M,p}(a), the eager twin: one matrix product of a table of couplings with all monomials."""
     monomials = polynomials.chain(a)
-    rows = (polynomials.rows.like(a) @ monomials.flatten(1)).view(-1, *a.shape[1:])
+    rows = (polynomials.rows.like(a) @ monomials.flatten(1)).view(len(polynomials.path), *a.shape[1:])
     weighted = rows * weights.transpose(0, 1).index_select(0, polynomials.path.to(a.device))
-    return a.new_zeros(polynomials.n_out, *a.shape[1:]).index_add(0, polynomials.component.to(a.device), weighted)
+    return weighted.new_zeros(polynomials.n_out, *a.shape[1:]).index_add(
+        0, polynomials.component.to(a.device), weighted
+    )

@@ -22,19 +22,17 @@ import torch
 from torch import Tensor
 
 from surrogates.kernels.expressions import Node
-from surrogates.kernels.native import REAL, NoCompiler, cache_folder
+from surrogates.kernels.native import NoCompiler, cache_folder, one_precision
 
 LANES = 32  # numbers that one program works on: those of one warp, so that sums over channels stay within it
 
 
 def usable(*tensors: Tensor) -> bool:
     """Whether Triton programs may run on these tensors: on one GPU, in one known precision."""
-    first = tensors[0]
-    one = all(t.dtype == first.dtype and t.device == first.device for t in tensors)
-    if not one or first.device.type != "cuda" or first.dtype not in REAL:
+    if not one_precision(*tensors) or tensors[0].device.type != "cuda":
         return False
     chosen = os.environ.get("SURROGATES_NATIVE", "1") != "0" and not torch.are_deterministic_algorithms_enabled()
-    return chosen and works(first.device)
+    return chosen and works(tensors[0].device)
 
 
 def device(like: Tensor) -> bool:

@@ -85,6 +85,8 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if path.is_dir():
+        raise FileError(f"{path} is a folder; give the .safetensors or .model file in it")
     if not path.is_file():
         raise FileError(f"{path}: there is no such file")
     try:
