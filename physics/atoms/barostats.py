@@ -10,8 +10,15 @@ With v the strain rate of the cell, W the mass of it and N_f the freedoms of the
     dx/dt = p/m + v x,    dp/dt = f - v p - (Tr v / N_f) p,    d cell/dt = cell v,
     W dv/dt = V (P_int - P) + (2 K / N_f) 1,    V P_int = sum p p / m - V stress,
 
-v being symmetric, which takes out the rotation of the cell, and projected onto the strains that it may make. Projected
+v being symmetric, so that the cell has no spin, and projected onto the strains that it may make. Projected
 onto the unit matrix these are the isotropic equations, with p_eps^2 / 2 W_eps = W Tr(v^2) / 2 for W_eps = 3 W.
+
+With the centre of mass at rest and N_f = 3 (N - 1) phase space spreads at the rate 2 Tr v, whence the invariant measure
+det(cell)^-2 d(cell), nine components: for an ideal gas of N atoms V^(N-1) exp(-P V / kT) dV, times the measure of unit
+shapes that no strain changes. Without forces the flow has constants: cell p / lambda of every atom, lambda being the
+thermostat's factor, and, where the cell's shape costs no energy, three rates with which the cell turns against those,
+times a factor of its thermostat. A cell that starts at rest keeps them at zero: v and sum p p / m share their axes for
+ever, three of the six freedoms never move, and averages are wrong. So rates are drawn at the start.
 """
 
 from __future__ import annotations
@@ -21,6 +28,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from surrogates.physics.atoms.strain import full_matrix
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,14 @@ class Piston:
     def kinetic(self, rate: Float[Tensor, "structures 3 3"]) -> Float[Tensor, "structures"]:
         """W Tr(v^2) / 2, eV."""
         return self.mass * rate.square().sum((1, 2)) / 2
+
+    def drawn(
+        self, kt: Float[Tensor, "structures"], noise: Float[Tensor, "structures 6"]
+    ) -> Float[Tensor, "structures 3 3"]:
+        """Strain rates of Maxwell and Boltzmann: kT / 2 for each allowed strain; kT in eV, noise standard normal."""
+        stretch, shear = noise[:, :3], noise[:, 3:] / 2**0.5
+        along = torch.einsum("skl,sl->sk", self.allowed, full_matrix(torch.cat([stretch, shear], 1)).flatten(1))
+        return (kt / self.mass).sqrt()[:, None, None] * along.unflatten(1, (3, 3))
 
     def pushed(
         self,

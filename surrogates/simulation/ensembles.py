@@ -54,7 +54,7 @@ class Conserving(Ensemble, Protocol):
     """A rule that keeps total momentum, so that momenta are drawn without overall motion, and a conserved quantity."""
 
     def start(self, motion: Motion, step: Step) -> Motion:
-        """The first motion with what the rule remembers."""
+        """The first motion with what the rule remembers; `step.noise` is independent of the momenta."""
 
     def energy(self, motion: Motion, step: Step) -> Float[Tensor, "structures"]:
         """What, added to potential and kinetic energy, is conserved, eV."""

@@ -63,8 +63,10 @@ class NoseHoover:
 class NPT:
     """Constant temperature and pressure by the equations of Martyna, Tobias and Klein (doi:10.1063/1.467468).
 
-    The cell's logarithm strains symmetrically, so that it never turns. Total momentum is zero and the centre of mass no
-    freedom: an ideal gas of N atoms has P <V> = N kT (with the centre of mass it would be N + 1).
+    The cell's strain rate is symmetric, without spin (stretches along different axes, one after the other, can still
+    turn it), and drawn at the start, since some motions never begin in a cell at rest. Total momentum is zero and the
+    centre of mass no freedom: an ideal gas of N atoms has P <V> = N kT (with the centre of mass it would be N + 1).
+    As with every rule without noise, what has hardly any anharmonicity or collisions mixes slowly or never.
 
     Args:
         pressure: eV/Å^3 (1 GPa = 0.00624151 eV/Å^3, `ase.units.GPa`).
@@ -107,9 +109,12 @@ class NPT:
         _need_heat("NPT", atoms, kelvin, freedoms, name)
 
     def start(self, motion: Motion, step: Step) -> Motion:
-        """Cell and chains at rest."""
+        """Chains at rest, strain rates of the temperature."""
         chains = _at_rest(step, self.links, "chain") | _at_rest(step, self.links, "cell_chain")
-        return replace(motion, bath={"rate": torch.zeros_like(_cell(motion)), **chains})
+        first = torch.searchsorted(step.structure, torch.arange(len(step.kelvin), device=step.structure.device))
+        noise = step.noise()  # `admit` sees to it that there are two atoms
+        rate = self._piston(step).drawn(KB * step.kelvin, torch.cat([noise[first], noise[first + 1]], 1))
+        return replace(motion, bath={"rate": rate, **chains})
 
     def energy(self, motion: Motion, step: Step) -> Float[Tensor, "structures"]:
         """The chains', the cell's kinetic energy and P V, eV."""

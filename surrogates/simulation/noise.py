@@ -26,7 +26,7 @@ class Noise:
         self._blocks: dict[int, tuple[int, np.ndarray]] = {}
 
     def __call__(self, structures: Sequence[int], step: int) -> Float[np.ndarray, "atoms 3"]:
-        """Numbers for the atoms of `structures`, in that order, at `step`."""
+        """Numbers for the atoms of `structures`, in that order, at `step`; step -1 is before the first."""
         return np.concatenate([self._one(k, step) for k in structures])
 
     def _one(self, k: int, step: int) -> np.ndarray:
@@ -35,6 +35,6 @@ class Noise:
         block, row = divmod(step, length)
         if k not in self._blocks or self._blocks[k][0] != block:
             key = np.array([self._seed % 2**64, k], dtype=np.uint64)
-            philox = np.random.Philox(key=key, counter=np.array([0, 0, 0, block], dtype=np.uint64))
+            philox = np.random.Philox(key=key, counter=np.array([0, 0, 0, block % 2**64], dtype=np.uint64))
             self._blocks[k] = (block, np.random.Generator(philox).standard_normal((length, n, 3)))
         return self._blocks[k][1][row]

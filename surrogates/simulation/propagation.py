@@ -178,7 +178,7 @@ class Propagation:
         momenta = self.constraints.momenta(here, momenta)
         self.motion = Motion(here, momenta, self._forces(here), *self._moving_cell())
         if self.rule is not None:
-            self.motion = self.rule.start(self.motion, self._rule(0))
+            self.motion = self.rule.start(self.motion, self._rule(-1))  # other numbers than the momenta
         self._leave(dict(self.failures))
         if self.active:
             self._record()

@@ -1,6 +1,6 @@
 """Nosé-Hoover chains and constant pressure: order, reversibility, exact averages, restart, refusals."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from ase.build import bulk, fcc111
 from ase.constraints import FixAtoms, FixSymmetry
 from ase.units import GPa, kB
 
+from surrogates.physics.atoms.strain import voigt_vector
+from surrogates.physics.atoms.thermostats import maxwell_boltzmann, without_drift
 from surrogates.physics.errors import DomainError, FileError
 from surrogates.potentials.pair import LennardJones
 from surrogates.simulation import NPT, Langevin, NoseHoover, as_surrogate, dynamics
@@ -28,7 +30,7 @@ def crystal():
 
 
 RULES = {
-    "nvt": NoseHoover(time=200),
+    "nvt": NoseHoover(time=100),
     "npt": NPT(pressure=0.001, thermostat=200, barostat=400),
     "full": NPT(pressure=0.001, cell="full", thermostat=200, barostat=400),
     "lengths": NPT(pressure=0.001, cell=[1, 1, 1, 0, 0, 0], thermostat=200, barostat=400),
@@ -39,7 +41,7 @@ RULES = {
 def test_what_is_conserved_errs_in_second_order(argon, crystal, rule):
     worst = []
     for timestep in (15.0, 7.5):
-        run = dynamics(crystal, argon, RULES[rule], temperature=40, time=300, timestep=timestep, every=1)
+        run = dynamics(crystal, argon, RULES[rule], temperature=40, time=150, timestep=timestep, every=1)
         worst.append(np.abs(run.conserved - run.conserved[0]).max())
     assert np.log2(worst[0] / worst[1]) == pytest.approx(2, abs=0.5)
     assert np.ptp(run.total) > 20 * worst[1]  # the bath does work
@@ -72,52 +74,128 @@ def test_the_equations_run_backwards(argon, crystal, rule):
 
 
 class IdealGas:
-    """No forces at all."""
+    """No forces; `shape` c gives energies c kT (Tr(h h^T) V^(-2/3) - 3) at 300 K, least for cubic cells h."""
 
     elements, r_max = (), 0.0
 
+    def __init__(self, shape=0.0):
+        self.height = shape * kB * 300
+
     def predict(self, atoms, *, stress=False, spread=False):
-        n = atoms.n_structures
-        zero = atoms.positions.new_zeros
-        return EnergyForcesResult(zero(n), torch.zeros_like(atoms.positions), stress=zero(n, 6) if stress else None)
+        volume = torch.linalg.det(atoms.cell).abs()
+        metric = atoms.cell.mT @ atoms.cell / volume[:, None, None] ** (2 / 3)
+        trace = metric.diagonal(dim1=1, dim2=2).sum(1)
+        push = 2 * self.height / volume[:, None, None] * (metric - trace[:, None, None] / 3 * torch.eye(3))
+        energy = self.height * (trace - 3)
+        return EnergyForcesResult(
+            energy, torch.zeros_like(atoms.positions), stress=voigt_vector(push) if stress else None
+        )
 
 
-def test_the_ideal_gas_obeys_its_law():
+@dataclass(frozen=True)
+class Colliding:
+    """NPT, and after each step one atom in `every` gets new momenta (doi:10.1063/1.439486), the centre of mass none.
+
+    A drift of the whole is drawn before and taken out after, so that equilibrium stays equilibrium.
+    """
+
+    rule: NPT
+    every: int
+    generator: torch.Generator
+
+    @property
+    def strains(self):
+        return self.rule.strains
+
+    @property
+    def pressure(self):
+        return self.rule.pressure
+
+    def start(self, motion, step):
+        return self.rule.start(motion, step)
+
+    def energy(self, motion, step):
+        return self.rule.energy(motion, step)
+
+    def admit(self, *given):
+        self.rule.admit(*given)
+
+    def __call__(self, motion, step):
+        motion, which, n = self.rule(motion, step), step.structure, len(step.kelvin)
+        fresh, drift = (
+            maxwell_boltzmann(
+                step.masses, step.temperature, torch.randn(motion.momenta.shape, generator=self.generator)
+            )
+            for _ in range(2)
+        )
+        whole = motion.momenta + drift - without_drift(drift, step.masses, which, n)
+        hit = torch.rand(len(which), generator=self.generator) < 1 / self.every
+        momenta = torch.where(hit[:, None], fresh, whole)
+        return replace(motion, momenta=without_drift(momenta, step.masses, which, n))
+
+
+def mean_trace(c):
+    """<Tr(h h^T) V^(-2/3)> by quadrature: of exp(-c Tr) over unit shapes with the measure that no strain changes."""
+    u = np.linspace(-9, 9, 721)
+    x, y = np.meshgrid(u, u)
+    z = -x - y
+    trace = np.exp(x) + np.exp(y) + np.exp(z)
+    weight = np.abs(np.sinh((x - y) / 2) * np.sinh((y - z) / 2) * np.sinh((z - x) / 2)) * np.exp(-c * (trace - 3))
+    return (weight * trace).sum() / weight.sum()
+
+
+def averages(rule, model, copies, steps, dt, burn):
+    """Mean and variance of V and T, mean pressure, over those of an ideal gas of 4 atoms at 300 K."""
+    n, rng = 4, np.random.default_rng(0)
+    edge = (n * kB * 300 / rule.pressure) ** (1 / 3)
+    gas = [Atoms("Ar4", edge * rng.random((4, 3)), cell=[edge] * 3, pbc=True) for _ in range(copies)]
+    run = dynamics(gas, model, rule, temperature=300, time=steps * dt, timestep=dt, every=5)
+    assert run.failure == (None,) * copies
+    work, heat = rule.pressure * run.volume[burn:] / (kB * 300), run.temperature[burn:] / 300
+    means = [work.mean() / n, np.mean(run.pressure[burn:]) / rule.pressure, heat.mean()]
+    return means, [work.var() / n, heat.var() * 9 / 2], run.cells[burn:]
+
+
+@pytest.mark.parametrize("cell", ["isotropic", "full"])
+def test_the_ideal_gas_obeys_its_law(cell):
     """P V is distributed as Gamma(N) kT, the centre of mass being no freedom: mean N kT, variance N (kT)^2.
 
-    Isotropic: without collisions the shape of a free cell does not mix, so full cells are tested on argon below.
+    A full cell gets there without collisions because it starts to move at random: the axes of one that starts at rest
+    never turn (variances 1.3 and 1.7 times too large, the pressure 25 % too high).
     """
-    n, pressure, rng = 4, 0.001, np.random.default_rng(0)
-    edge = (n * kB * 300 / pressure) ** (1 / 3)
-    gas = [Atoms("Ar4", edge * rng.random((4, 3)), cell=[edge] * 3, pbc=True) for _ in range(200)]
-    rule = NPT(pressure=pressure, thermostat=100, barostat=100)
-    run = dynamics(gas, IdealGas(), rule, temperature=300, time=1500, timestep=20, every=5)
-    assert run.failure == (None,) * 200
-    work = pressure * run.volume[8:] / (kB * 300)
-    assert work.mean() == pytest.approx(n, rel=0.06)
-    assert work.var() == pytest.approx(n, rel=0.25)
-    assert np.mean(run.pressure[8:]) == pytest.approx(pressure, rel=0.06)
-    assert run.temperature[8:].mean() == pytest.approx(300, rel=0.05)
-    spread = run.temperature[8:].var() / 300**2  # 2 / N_f
-    assert spread == pytest.approx(2 / 9, rel=0.25)
+    rule = NPT(pressure=0.001, cell=cell, thermostat=100, barostat=100)
+    means, variances, _ = averages(rule, IdealGas(), copies=120, steps=75, dt=20, burn=6)
+    np.testing.assert_allclose(means, 1, atol=0.08)
+    np.testing.assert_allclose(variances, 1, atol=0.2)
+
+
+@pytest.mark.slow
+def test_collisions_bring_the_ensemble_of_full_cells():
+    """All averages, and the measure of the cell's shape, where the momenta p = lambda h^-T s do not keep their s."""
+    rule = NPT(pressure=0.001, cell="full", thermostat=100, barostat=100)
+    colliding = Colliding(rule, 20, torch.Generator().manual_seed(0))
+    means, variances, cells = averages(colliding, IdealGas(shape=1.0), copies=300, steps=1000, dt=10, burn=30)
+    np.testing.assert_allclose(means, 1, atol=0.012)
+    np.testing.assert_allclose(variances, 1, atol=0.04)
+    trace = (cells**2).sum((2, 3)) / np.linalg.det(cells) ** (2 / 3)
+    assert trace.mean() == pytest.approx(mean_trace(1.0), rel=0.012)
 
 
 def test_structures_do_not_know_each_other(argon, crystal):
     many = [crystal * (2, 1, 1), crystal, bulk("Ar", a=5.2) * (2, 2, 2)]
-    settings = dict(time=150, timestep=10.0, every=5)
+    settings = dict(time=80, timestep=10.0, every=4)
     together = dynamics(many[:2], argon, RULES["full"], temperature=[40, 60], **settings)
     alone = dynamics(many[0], argon, RULES["full"], temperature=40, **settings)
     np.testing.assert_allclose(together.volume[:, 0], alone.volume[:, 0], rtol=1e-10)
     np.testing.assert_allclose(together.conserved[:, 0], alone.conserved[:, 0], rtol=1e-10)
 
 
-@pytest.mark.parametrize("rule", ["nvt", "full"])
-@pytest.mark.parametrize("suffix", [".extxyz", ".traj"])
+@pytest.mark.parametrize(("rule", "suffix"), [("nvt", ".extxyz"), ("full", ".traj")])
 def test_an_interrupted_run_continues_to_the_bit(argon, crystal, tmp_path, rule, suffix):
     many, settings = [crystal, bulk("Ar", a=5.2) * (2, 2, 1)], dict(timestep=10.0, every=2, temperature=40.0)
-    whole = dynamics(many, argon, RULES[rule], **settings, time=160.0, trajectory=tmp_path / f"whole{suffix}")
+    whole = dynamics(many, argon, RULES[rule], **settings, time=100.0, trajectory=tmp_path / f"whole{suffix}")
     files = {"trajectory": tmp_path / f"part{suffix}", "checkpoint": tmp_path / "part.safetensors"}
-    for time in (50.0, 160.0):
+    for time in (30.0, 100.0):
         run = dynamics(many, argon, RULES[rule], **settings, time=time, **files)
     assert np.array_equal(run.conserved, whole.conserved)
     assert np.array_equal(run.cells, whole.cells)
@@ -125,14 +203,14 @@ def test_an_interrupted_run_continues_to_the_bit(argon, crystal, tmp_path, rule,
         assert np.array_equal(run.final[k].positions, whole.final[k].positions)
         assert (tmp_path / f"part.{k}{suffix}").read_bytes() == (tmp_path / f"whole.{k}{suffix}").read_bytes()
     with pytest.raises(FileError, match="another simulation"):
-        dynamics(many, argon, NPT(pressure=0.002), **settings, time=160.0, checkpoint=files["checkpoint"])
+        dynamics(many, argon, NPT(pressure=0.002), **settings, time=100.0, checkpoint=files["checkpoint"])
 
 
 def test_records_are_those_of_ase(argon, crystal, tmp_path):
     """Volume, density, stress with its kinetic part, and the cell in every frame."""
-    run = dynamics(crystal, argon, RULES["full"], temperature=40, time=100, timestep=10.0, every=5)
+    run = dynamics(crystal, argon, RULES["full"], temperature=40, time=50, timestep=10.0, every=5)
     file = tmp_path / "run.traj"
-    dynamics(crystal, argon, RULES["full"], temperature=40, time=100, timestep=10.0, every=5, trajectory=file)
+    dynamics(crystal, argon, RULES["full"], temperature=40, time=50, timestep=10.0, every=5, trajectory=file)
     from ase.io import read
 
     frames = read(file, index=":")
