@@ -42,7 +42,8 @@ def speed(unit: Finished, run: FinishedRun) -> Section | None:
         )
     header = ["atoms", "surrogate (CPU ms)", "reference (CPU ms)", "surrogate is", "paid after"]
     note = f"Invested: {data:.0f} CPU s for data, {training:.0f} CPU s for training. Energy and forces, one thread."
-    return Section("What it costs", (), [Table(header, rows, note), Picture(figures.times(names, seconds, title=""))])
+    title = "What it costs" + (f": {unit.name}" if len(list(run.of("evaluate"))) > 1 else "")
+    return Section(title, (), [Table(header, rows, note), Picture(figures.times(names, seconds, title=""))])
 
 
 def _pays(cost: BreakEven) -> list[str]:

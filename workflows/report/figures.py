@@ -232,12 +232,12 @@ def bands(sets: Mapping[str, Mapping[str, np.ndarray]], *, labels: Sequence[tupl
 
 @_styled
 def times(names: Sequence[str], seconds: Sequence[float], *, title: str) -> str:
-    """Time a call on a logarithmic axis, one horizontal bar each, from the power of ten below the shortest."""
+    """Time a call on a logarithmic axis, one horizontal bar each, from the power of ten below half the shortest."""
     canvas = _Canvas(height=0.6 + 0.42 * len(names))
     (axis,) = canvas.axes
     axis.barh(list(names), [1e3 * s for s in seconds], color=[_SHADES[k % 6] for k in range(len(names))])
     axis.set(xscale="log", xlabel="CPU ms a call", title=title)
-    axis.set_xlim(left=10.0 ** (np.ceil(np.log10(1e3 * min(seconds))) - 1))
+    axis.set_xlim(left=10.0 ** np.floor(np.log10(500 * min(seconds))))
     _plain_numbers(axis.xaxis)
     axis.invert_yaxis()
     return canvas.svg()
