@@ -75,19 +75,21 @@ def cheapest(
 
     Args:
         inputs, l_max, outputs: irreps of a layer, as every product takes them.
-        among: candidates, None for the fused kernel; unless given, that one and all five products.
+        among: candidates, None for the fused kernel; unless given, that one and all products that take these irreps.
         expressivity: the least that will do; that of the full Clebsch-Gordan product unless given. Give 1 to let any
             product win: a faster one with less of it is another model, which may need more channels or layers.
         max_error: largest equivariance error, relative.
         edges: how many are timed together.
         like: a tensor whose dtype and device count, float32 on the CPU unless given.
 
-    Raises DomainError when nothing is good enough.
+    Raises DomainError when nothing is good enough, or a given candidate does not take these irreps.
     """
+    if edges < 1:
+        raise DomainError(f"edges={edges}; at least one edge has to be timed, 512 tell more")
     given, wanted = read_inputs(inputs), read_outputs(outputs)
     where = torch.empty(0) if like is None else like
     full = ClebschGordan(given, l_max, wanted)
-    candidates = tuple(among) or _all()
+    candidates = tuple(among) or tuple(c for c in _all() if _takes(c, given, l_max, wanted))
     found = []
     for candidate in candidates:
         bound = full if candidate is None else rebound(candidate, given, l_max, wanted)
@@ -109,6 +111,14 @@ def cheapest(
 @cache
 def _all() -> tuple[nn.Module | None, ...]:
     return None, ClebschGordan(), SO2(), Gaunt(), SphericalGrid(), CPDecomposed()
+
+
+def _takes(candidate: nn.Module | None, inputs: ChannelIrreps, l_max: int, outputs: tuple[Irrep, ...]) -> bool:
+    """Whether a product can be made for these irreps; SO2, for one, asks for l_max from 1."""
+    try:
+        return candidate is None or rebound(candidate, inputs, l_max, outputs) is not None
+    except DomainError:
+        return False
 
 
 @cache

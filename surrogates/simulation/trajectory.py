@@ -96,8 +96,8 @@ class Trajectory:
 
     def __str__(self) -> str:
         last = float(self.time[-1]) if len(self.time) else 0.0
-        lines = [
-            f"{len(self.final)} structures, {len(self.time)} frames, {last:g} fs, {np.nanmean(self.temperature):.0f} K"
-        ]
+        known = self.temperature[np.isfinite(self.temperature)]  # none where all failed at once
+        mean = f", {known.mean():.0f} K" if known.size else ""
+        lines = [f"{len(self.final)} structures, {len(self.time)} frames, {last:g} fs{mean}"]
         failed = [(k, why) for k, why in enumerate(self.failure) if why]
         return "\n".join(lines + [f"structure {k} ({self.final[k].symbols}): {why}" for k, why in failed])

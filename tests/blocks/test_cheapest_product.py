@@ -33,6 +33,15 @@ def test_less_expressive_and_approximate_products_on_request_only():
         cheapest(*SPACES, among=[Gaunt(), CPDecomposed()], edges=64)
 
 
+def test_products_that_do_not_take_the_irreps_are_left_out():
+    choice = cheapest("4x0e", 0, "0e", edges=16)  # SO2 reads directions from degree 1
+    assert "SO2" not in {m.name for m in choice.measured}
+    with pytest.raises(DomainError, match="SO\\(2\\)"):
+        cheapest("4x0e", 0, "0e", among=[SO2()], edges=16)
+    with pytest.raises(DomainError, match="at least one edge"):
+        cheapest("4x0e", 0, "0e", edges=0)
+
+
 def test_the_fused_kernel_is_a_candidate_with_all_paths():
     choice = cheapest(
         "4x0e + 4x1o", 1, "0e + 1o", among=[None, ClebschGordan()], edges=64, like=torch.empty(0).double()

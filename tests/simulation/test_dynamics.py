@@ -1,8 +1,12 @@
 """Molecular dynamics: conserved quantities, temperature, restart to the bit, failures."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule
+from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms, FixBondLength
 
 from surrogates.physics.errors import DomainError, FileError
@@ -146,3 +150,16 @@ def test_wrong_arguments(potential, clusters):
         Langevin(friction=0.0)
     with pytest.raises(DomainError, match="timestep"):
         dynamics(clusters, potential, timestep=0.0)
+
+
+def test_a_trajectory_of_nothing_but_failures_has_no_mean_temperature(recwarn):
+    class Broken(Calculator):
+        implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+        def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+            self.results = {"energy": 0.0, "forces": np.full((len(atoms), 3), np.nan)}
+
+    text = str(dynamics([molecule("H2O")], Broken(), "nve", temperature=100, time=2, timestep=1))
+    assert "structure 0 (OH2)" in text
+    assert " K" not in text
+    assert not [w for w in recwarn if w.category is RuntimeWarning]
