@@ -42,8 +42,8 @@ def speed(unit: Finished, run: FinishedRun) -> Section | None:
         )
     header = ["atoms", "surrogate (CPU ms)", "reference (CPU ms)", "surrogate is", "paid after"]
     note = (
-        f"Invested in this run: {data:.0f} CPU s for data, {training:.0f} CPU s for training; labels that an earlier run "
-        "left in the cache cost nothing here. Energy and forces, one thread."
+        f"Invested in this run: {data:.0f} CPU s for data, {training:.0f} CPU s for training; labels that an earlier "
+        "run left in the cache cost nothing here. Energy and forces, one thread."
     )
     title = "What it costs" + (f": {unit.name}" if len(list(run.of("evaluate"))) > 1 else "")
     return Section(title, (), [Table(header, rows, note), Picture(figures.times(names, seconds, title=""))])
