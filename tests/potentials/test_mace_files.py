@@ -181,3 +181,18 @@ def test_last_layer_is_linear_and_skin_edges_change_nothing(eager):
         far = from_ase([structure("crystal")], dtype=torch.float64).with_edges(4.6)
         torch.testing.assert_close(model(far), model(near), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(model.features(near) @ model.last_layer.weight[0], model(near))
+
+
+@pytest.mark.parametrize("ask", ["predict", "check"])
+@pytest.mark.parametrize(
+    ("head", "code", "said"), [(None, 2, "--head pbe"), ("x", 2, "no head 'x'"), ("r2scan", 0, "")]
+)
+def test_the_command_line_takes_a_head(ask, head, code, said, eager, tmp_path, capsys):
+    atoms = structure("crystal")
+    atoms.info = {}
+    atoms.write(tmp_path / "one.xyz", format="extxyz")
+    asked = [ask, str(FOLDER / "heads.model"), str(tmp_path / "one.xyz")]
+    with pytest.raises(SystemExit) as done:
+        main(asked + (["--head", head] if head else []))
+    assert done.value.code == code
+    assert said in capsys.readouterr().err

@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 
 Runs = Annotated[Path, typer.Option(help="Folder in which run directories lie.")]
+OneHead = Annotated[str | None, typer.Option("--head", help="Which head, where the file has several.")]
 Trust = Annotated[list[str] | None, typer.Option(help="A module or class that files may name; only you can allow it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="step.key=value, as often as needed.")]
 
@@ -76,12 +77,13 @@ def evaluate(
     structures: Annotated[Path, typer.Argument(help="Labelled structures.")],
     energy: Annotated[str, typer.Option(help="Key of the energies.")] = "energy",
     forces: Annotated[str, typer.Option(help="Key of the forces.")] = "forces",
+    head: OneHead = None,
     trust: Trust = None,
 ) -> None:
     """Score a checkpoint on labelled structures."""
     from surrogates.workflows.commands.model import evaluate_file
 
-    evaluate_file(file, structures, energy, forces, tuple(trust or ()))
+    evaluate_file(file, structures, energy, forces, tuple(trust or ()), head)
 
 
 @app.command(epilog="Example: surrogates predict mine.safetensors new.xyz --out labelled.extxyz")
@@ -89,12 +91,13 @@ def predict(
     file: Annotated[Path, typer.Argument(help="A checkpoint.")],
     structures: Annotated[Path, typer.Argument(help="Structures.")],
     out: Annotated[Path | None, typer.Option(help="Write structures with energies and forces here.")] = None,
+    head: OneHead = None,
     trust: Trust = None,
 ) -> None:
     """Energies and largest forces of structures, with their spread where there is one."""
     from surrogates.workflows.commands.model import predict_file
 
-    predict_file(file, structures, out, tuple(trust or ()))
+    predict_file(file, structures, out, tuple(trust or ()), head)
 
 
 @app.command(epilog="Example: surrogates check mine.safetensors water.xyz   or: surrogates check emt copper.cif")
@@ -103,12 +106,13 @@ def check(
     structures: Annotated[Path, typer.Argument(help="Structures to measure the laws on.")],
     first: Annotated[int, typer.Option(min=1, help="How many of them.")] = 3,
     drift: Annotated[bool, typer.Option("--drift", help="Also run short NVE dynamics.")] = False,
+    head: OneHead = None,
     trust: Trust = None,
 ) -> None:
     """Measure the physical laws of a surrogate or of any calculator; exit code 1 when one is broken."""
     from surrogates.workflows.commands.model import check_calculator
 
-    check_calculator(calculator, structures, first, drift, tuple(trust or ()))
+    check_calculator(calculator, structures, first, drift, tuple(trust or ()), head)
 
 
 @app.command(epilog="Example: surrogates convert frames.extxyz frames.h5")

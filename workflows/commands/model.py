@@ -18,12 +18,14 @@ _OUTSIDE = "  outside the training data: check it against a reference"
 _BATCH = 64  # structures predicted at once
 
 
-def evaluate_file(file: Path, structures: Path, energy: str, forces: str, trust: tuple[str, ...]) -> None:
+def evaluate_file(
+    file: Path, structures: Path, energy: str, forces: str, trust: tuple[str, ...], head: str | None = None
+) -> None:
     """Print the scores of a checkpoint; rows that it was trained on are refused."""
     from surrogates.datasets import read_structures
     from surrogates.training import load
 
-    fitted, data = load(file, trust=trust), read_structures(structures, energy=energy, forces=forces)
+    fitted, data = load(file, trust=trust, head=head), read_structures(structures, energy=energy, forces=forces)
     if seen := fitted.seen(data):
         raise FileError(
             f"{len(seen)} of {len(data)} structures in {structures} (first: {seen[0]}) were trained on, so errors "
@@ -32,7 +34,9 @@ def evaluate_file(file: Path, structures: Path, energy: str, forces: str, trust:
     print(fitted.evaluate(data))
 
 
-def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[str, ...]) -> None:
+def predict_file(
+    file: Path, structures: Path, out: Path | None, trust: tuple[str, ...], head: str | None = None
+) -> None:
     """Print, and write where asked for, what a checkpoint says of structures."""
     from surrogates.datasets import read_structures
     from surrogates.datasets.adapters.ase import total_charge
@@ -41,7 +45,7 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
 
     if out is not None:
         check_target(out)
-    fitted = load(file, trust=trust)
+    fitted = _of_one_head(load(file, trust=trust, head=head), file)
     spread = fitted.spread is not None
     atoms = list(read_structures(structures, energy=None, forces=None).atoms)
     _check_known(fitted, atoms)
@@ -59,7 +63,9 @@ def predict_file(file: Path, structures: Path, out: Path | None, trust: tuple[st
             print(f"wrote {out}: {len(labelled)} of {len(atoms)} structures")
 
 
-def check_calculator(calculator: str, structures: Path, first: int, drift: bool, trust: tuple[str, ...]) -> None:
+def check_calculator(
+    calculator: str, structures: Path, first: int, drift: bool, trust: tuple[str, ...], head: str | None = None
+) -> None:
     """Print the laws of a calculator; exit code 1 when one is broken."""
     from surrogates.datasets import read_structures
     from surrogates.simulation.foreign import AseSurrogate
@@ -67,7 +73,10 @@ def check_calculator(calculator: str, structures: Path, first: int, drift: bool,
     from surrogates.training import load
 
     atoms = list(read_structures(structures, energy=None, forces=None).atoms[:first])
-    thing = load(calculator, trust=trust) if Path(calculator).is_file() else AseSurrogate(_foreign(calculator, trust))
+    if Path(calculator).is_file():
+        thing = _of_one_head(load(calculator, trust=trust, head=head), calculator)
+    else:
+        thing = AseSurrogate(_foreign(calculator, trust))
     report = check_surrogate(thing, atoms, drift=drift)
     print(report)
     if not report.passed:
@@ -85,6 +94,12 @@ def print_info(file: Path) -> None:
     from surrogates.training import info
 
     print(info(file))
+
+
+def _of_one_head(fitted: Any, file: str | Path) -> Any:
+    if fitted.heads:
+        raise DomainError(f"{file} has the heads {', '.join(fitted.heads)}; choose one with --head {fitted.heads[0]}")
+    return fitted
 
 
 def _foreign(name: str, trust: tuple[str, ...]) -> Any:
