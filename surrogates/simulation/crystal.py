@@ -62,11 +62,13 @@ def point_group(atoms: ase.Atoms, symprec: float) -> tuple[str, Float[np.ndarray
     import spglib
 
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    # of the primitive cell, not turned: a supercell's own operations are only those that keep its shape
+    cell = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=symprec) or cell
     found = spglib.get_symmetry_dataset(cell, symprec=symprec)
     if found is None:
         return "1", np.eye(3)[None]
     rotations = np.unique(np.asarray(found.rotations), axis=0)
-    return str(found.pointgroup), cartesian_rotations(rotations.astype(float), atoms.cell.array)
+    return str(found.pointgroup), cartesian_rotations(rotations.astype(float), cell[0])
 
 
 def relaxed_ions(structures: Sequence[ase.Atoms], surrogate: Surrogate, fmax: float) -> tuple[list[ase.Atoms], float]:

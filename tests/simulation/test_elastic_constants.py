@@ -18,6 +18,7 @@ from surrogates.physics.units import GPA
 from surrogates.potentials.pair import Morse
 from surrogates.potentials.tensornet import TensorNet
 from surrogates.simulation import SecondDerivatives, StressStrain, elastic_constants
+from surrogates.simulation.crystal import point_group
 from surrogates.simulation.elastic_stress import strained
 from surrogates.tasks.energy import EnergyForces
 from surrogates.tasks.second_derivatives import hessian_rows
@@ -191,3 +192,13 @@ def test_bad_input(copper, smooth):
     for wrong in ({"strain": 0.5}, {"points": 3}, {"degree": 3}, {"points": 2}):
         with pytest.raises(DomainError, match=r"give|degree"):
             StressStrain(**wrong)
+
+
+def test_a_supercell_of_another_shape_has_all_rotations_of_its_crystal():
+    cell = bulk("Cu")
+    cell.set_cell(cell.cell @ Rotation.from_euler("xyz", [0.3, 0.5, 0.7]).as_matrix(), scale_atoms=True)
+    (name, few), (other, many) = point_group(cell, 1e-3), point_group(cell * (2, 1, 1), 1e-3)
+    assert name == other == "m-3m"
+    assert len(few) == len(many) == 48
+    distance = np.abs(few[:, None] - many[None]).max(axis=(2, 3))
+    assert distance.min(axis=1).max() < 1e-8
