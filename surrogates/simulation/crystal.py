@@ -68,7 +68,7 @@ def point_group(atoms: ase.Atoms, symprec: float) -> tuple[str, Float[np.ndarray
     if found is None:
         return "1", np.eye(3)[None]
     rotations = np.unique(np.asarray(found.rotations), axis=0)
-    return str(found.pointgroup), cartesian_rotations(rotations.astype(float), cell[0])
+    return str(found.pointgroup), cartesian_rotations(rotations.astype(float), np.asarray(cell[0]))
 
 
 def relaxed_ions(structures: Sequence[ase.Atoms], surrogate: Surrogate, fmax: float) -> tuple[list[ase.Atoms], float]:

@@ -16,7 +16,7 @@ from surrogates.physics.atoms.nose_hoover import Chain
 from surrogates.physics.atoms.thermostats import kinetic_energy
 from surrogates.physics.errors import DomainError
 from surrogates.physics.units import FS, KB
-from surrogates.simulation.arguments import is_number, is_whole
+from surrogates.simulation.arguments import check_pressure, is_number, is_whole
 from surrogates.simulation.ensembles import Step
 from surrogates.simulation.strains import Strains, strains
 from surrogates.simulation.structures import constraints_of
@@ -82,11 +82,9 @@ class NPT:
 
     def __post_init__(self) -> None:
         times = is_number(self.thermostat, above=0) and is_number(self.barostat, above=0)
-        if not times or not is_number(self.pressure) or not is_whole(self.links, least=1):
-            raise DomainError(
-                f"{self}; pressure is a number in eV/Å^3, thermostat and barostat are times above 0 fs, links is a "
-                "whole number from 1"
-            )
+        check_pressure(self.pressure)
+        if not times or not is_whole(self.links, least=1):
+            raise DomainError(f"{self}; thermostat and barostat are times above 0 fs, links is a whole number from 1")
         strains(self.cell)
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from surrogates.interfaces import Surrogate
-from surrogates.physics.errors import DomainError, MissingExtra
+from surrogates.physics.errors import DomainError, MissingExtra, SurrogatesWarning
 from surrogates.simulation.arguments import is_number
 from surrogates.simulation.crystal import NotRelaxedWarning, as_crystal, differentiable
 from surrogates.simulation.force_constants import differentiated, forces_of, repetitions, sum_rule, truncation
@@ -26,7 +26,12 @@ from surrogates.simulation.phonon_modes import Phonons
 
 LENGTH = 10.0  # Å that a supercell is high unless told otherwise
 STEP = 0.01  # Å
+_FOLDED = 0.2  # of EMT copper: 0.12 in 2x2x2 and 0.012 in 3x3x3 primitive cells
 METHODS = ("auto", "autograd", "finite differences")
+
+
+class SmallSupercell(SurrogatesWarning):
+    """Force constants do not fade within the supercell."""
 
 
 def phonons(
@@ -80,6 +85,13 @@ def phonons(
         evaluations = _displace(phonopy, model, float(step))
     constants = _compact(phonopy, rows)
     violated, folded = sum_rule(constants), truncation(constants, large, rows)
+    if folded > _FOLDED:
+        warnings.warn(
+            f"force constants at the rim of the supercell are {folded:.2g} of those of neighbours: atoms act on each "
+            "other beyond it, and all but the wave vectors that fit it are guesses; give a larger supercell=",
+            SmallSupercell,
+            stacklevel=2,
+        )
     if symmetrise:
         phonopy.symmetrize_force_constants()
     return Phonons(

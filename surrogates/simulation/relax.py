@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.physics.errors import DomainError
-from surrogates.simulation.arguments import is_number, is_whole
+from surrogates.simulation.arguments import check_pressure, is_number, is_whole
 from surrogates.simulation.foreign import as_surrogate
 from surrogates.simulation.optimizers import FIRE, LBFGS, Minimiser
 from surrogates.simulation.relaxation import Relaxation
@@ -98,8 +98,9 @@ def relax(
 
 
 def _cell(cell: Cell, pressure: float | int, smax: float | int) -> tuple[Strains, float] | None:
-    if not is_number(pressure) or not is_number(smax, above=0):
-        raise DomainError(f"pressure={pressure!r} and smax={smax!r} eV/Å^3; give finite numbers, smax above 0")
+    check_pressure(pressure)
+    if not is_number(smax, above=0):
+        raise DomainError(f"smax={smax!r} eV/Å^3; give a finite number above 0")
     if cell is None:
         if pressure != 0:
             raise DomainError(f"pressure={pressure!r} eV/Å^3 does nothing to a cell that stays; give cell='full', or 0")

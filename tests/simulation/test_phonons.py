@@ -155,3 +155,10 @@ def test_bad_input(copper, neighbours, monkeypatch):
     monkeypatch.setitem(sys.modules, "phonopy", None)
     with pytest.raises(MissingExtra, match=r"surrogates\[phonons\]"):
         phonons(copper, neighbours)
+
+
+def test_a_supercell_that_is_too_small_is_said():
+    from surrogates.simulation.phonons import SmallSupercell
+
+    with pytest.warns(SmallSupercell, match="larger supercell"):
+        phonons(bulk("Cu"), EMT(), supercell=[1, 1, 1], fmax=1.0)

@@ -232,3 +232,13 @@ def test_wrong_arguments(copper):
     some.set_constraint([FixAtoms([0]), FixSymmetry(some)])
     with pytest.raises(DomainError, match="fixed atoms to free ones"):
         relax(some, copper)
+
+
+@pytest.mark.parametrize("pressure", [101325.0, float("nan")])
+def test_a_pressure_in_another_unit_is_refused(pressure):
+    from surrogates.simulation import NPT
+
+    with pytest.raises(DomainError, match="1 GPa is"):
+        NPT(pressure=pressure)
+    with pytest.raises(DomainError, match="1 GPa is"):
+        relax(bulk("Cu"), EMT(), cell="full", pressure=pressure)
