@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from surrogates.blocks.bilinear_sum import BilinearSum
 from surrogates.blocks.low_rank import LowRank
-from surrogates.blocks.neighbor_sum import NeighborSum
 from surrogates.equivariance.couplings import wigner_3j
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
 from surrogates.kernels.edge_code import EdgeCode, PathCode
@@ -59,7 +59,7 @@ class EdgeConvolution(nn.Module):
         self.counts = [n for _, n in blocks]
         if product is None:
             self.n_weights = sum(self.counts) * self.channels
-            self.neighbor_sum = NeighborSum(
+            self.bilinear_sum = BilinearSum(
                 *_code(inputs, {irrep: paths[irrep] for irrep in self.outputs}, l_max, rounded)
             )
         else:
@@ -79,7 +79,7 @@ class EdgeConvolution(nn.Module):
 
     def sums(self, h: Tensor, harmonics: Tensor, weights: Tensor | LowRank, edges: Tensor) -> list[Tensor]:
         """Sums over neighbours before their channels mix: (components, atoms, paths * channels) of each output."""
-        found = self.neighbor_sum if self.product is None else self._by_product
+        found = self.bilinear_sum if self.product is None else self._by_product
         return found(h, harmonics, weights, edges)
 
     def mixed(self, sums: list[Tensor]) -> Tensor:

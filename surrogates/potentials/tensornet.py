@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from surrogates.blocks.bilinear_sum import BilinearSum
 from surrogates.blocks.elements import LARGEST, ElementIndex, atomic_numbers
 from surrogates.blocks.low_rank import LowRank
 from surrogates.blocks.mlp import MLP
-from surrogates.blocks.neighbor_sum import NeighborSum
 from surrogates.blocks.radial import cosine_cutoff, exp_normal, exp_normal_parameters
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.kernels.constant import Constant
@@ -177,7 +177,7 @@ class _Embedding(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.scalars = nn.Sequential(MLP([channels, 2 * channels, 3 * channels]), nn.SiLU())
         self.mix = _PartLinear(channels)
-        self.bonds = NeighborSum(*_bond_code())
+        self.bonds = BilinearSum(*_bond_code())
 
     def forward(
         self, species: Tensor, edges: Tensor, directions: Tensor, radial: Tensor, cutoff: Tensor, alone: Tensor
@@ -206,7 +206,7 @@ class _Interaction(nn.Module):
         self.radial = nn.Sequential(MLP([n_radial, channels, 2 * channels, 3 * channels]), nn.SiLU())
         self.before, self.after = _PartLinear(channels), _PartLinear(channels)
         self.product = product
-        self.neighbors = NeighborSum(*_part_code())
+        self.neighbors = BilinearSum(*_part_code())
 
     def forward(self, x: Tensor, edges: Tensor, radial: Tensor, cutoff: Tensor, alone: Tensor) -> Tensor:
         x = _normalised(x)

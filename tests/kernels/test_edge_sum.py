@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import surrogates.blocks.neighbor_sum as module
+import surrogates.blocks.bilinear_sum as module
 from surrogates.blocks.edge_convolution import EdgeConvolution
 from surrogates.blocks.low_rank import LowRank
 from surrogates.equivariance.irreps import channel_irreps, natural_irreps

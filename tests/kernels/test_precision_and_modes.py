@@ -56,7 +56,7 @@ def test_too_few_weights_are_refused():
 @pytest.mark.parametrize("switch", [True, False])
 def test_no_atoms(switch, monkeypatch):
     if not switch:
-        monkeypatch.setattr("surrogates.blocks.neighbor_sum.usable", lambda *_: False)
+        monkeypatch.setattr("surrogates.blocks.bilinear_sum.usable", lambda *_: False)
         monkeypatch.setattr("surrogates.blocks.symmetric_product.usable", lambda *_: False)
     assert edge_sum(0, 0).shape == (9, 0, 4)
     assert contraction(0).shape == (4, 0, 4)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from surrogates.blocks import neighbor_sum
+from surrogates.blocks import bilinear_sum
 from surrogates.blocks.edge_convolution import EdgeConvolution
 from surrogates.blocks.low_rank import LowRank
 from surrogates.equivariance.couplings import symmetric_couplings
@@ -31,7 +31,7 @@ def programs(monkeypatch, tmp_path):
     monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(triton_code, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(triton_code, "device", lambda like: True)
-    monkeypatch.setattr(neighbor_sum, "usable", lambda *_: True)
+    monkeypatch.setattr(bilinear_sum, "usable", lambda *_: True)
     if DEVICE == "cpu":
         monkeypatch.setenv("TRITON_INTERPRET", "1")
     for module in (triton_edges, sys.modules["surrogates.kernels.triton_polynomials"]):
@@ -101,7 +101,7 @@ def test_edge_sum_equals_its_twin(irreps, rank, dtype, tolerance, programs, monk
 
     ones = derivatives(value, leaves)
     assert programs
-    monkeypatch.setattr(neighbor_sum, "usable", lambda *_: False)
+    monkeypatch.setattr(bilinear_sum, "usable", lambda *_: False)
     assert_same(ones, derivatives(value, leaves), tolerance)
 
 
@@ -110,12 +110,12 @@ def test_many_rows_and_channels(programs, monkeypatch):
     """More rows than one walk over the edges holds, more channels than one warp."""
     monkeypatch.setattr(triton_edges, "_ROWS", 10)
     convolution = EdgeConvolution(channel_irreps("40x0e + 40x1o"), 1, natural_irreps(1)).double().to(DEVICE)
-    assert len(triton_edges.groups(convolution.neighbor_sum.code, 5)) > 1
+    assert len(triton_edges.groups(convolution.bilinear_sum.code, 5)) > 1
     edges = torch.tensor([[0, 0, 1], [1, 2, 0]], device=DEVICE)
     leaves = [x.requires_grad_() for x in (random(4, 3, 40), random(3, 4), random(3, convolution.n_weights))]
     value = lambda: convolution(*leaves, edges)  # noqa: E731
     ones = derivatives(value, leaves)
-    monkeypatch.setattr(neighbor_sum, "usable", lambda *_: False)
+    monkeypatch.setattr(bilinear_sum, "usable", lambda *_: False)
     assert_same(ones, derivatives(value, leaves), 1e-12)
 
 

@@ -16,7 +16,7 @@ from surrogates.kernels.edge_sum import by_receiver, edge_sum
 from surrogates.kernels.fused import usable
 
 
-class NeighborSum(nn.Module):
+class BilinearSum(nn.Module):
     """A_i = sum_j w_ij (couplings: Y(r_ij) x h_j), without weights of its own.
 
     Args:
