@@ -110,12 +110,13 @@ def kinetic_tensor(
 
 
 def _exponentials(symmetric: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(A) and (exp(A) - 1)/A of symmetric matrices."""
-    values, vectors = torch.linalg.eigh(symmetric)
+    """exp(A) and (exp(A) - 1)/A of symmetric matrices; NaN for one that has run away, so that the others go on."""
+    sane = symmetric.isfinite().flatten(1).all(1)[:, None, None]
+    values, vectors = torch.linalg.eigh(symmetric.where(sane, 0.0))
     small = values.abs() < 1e-5
     ratio = torch.where(small, 1 + values / 2 + values**2 / 6, torch.expm1(values) / values.where(~small, 1.0))
     spread = [torch.einsum("sik,sk,sjk->sij", vectors, f, vectors) for f in (values.exp(), ratio)]
-    return spread[0], spread[1]
+    return spread[0].where(sane, torch.nan), spread[1].where(sane, torch.nan)
 
 
 def _eye(like: Tensor) -> Tensor:
