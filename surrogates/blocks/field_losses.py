@@ -99,8 +99,9 @@ def _ratio(errors: list[Tensor], truths: list[Tensor]) -> Tensor:
     """Norm of the errors over norm of the truths, sample by sample; smooth down to no error at all."""
     above = torch.cat([e.flatten(1) for e in errors], dim=1)
     below = torch.cat([t.flatten(1) for t in truths], dim=1)
-    norm = torch.linalg.vector_norm  # its gradient at zero is zero
-    return norm(above, dim=1) / norm(below, dim=1).clamp(min=torch.finfo(below.dtype).tiny)
+    scale = torch.linalg.vector_norm(below, dim=1).clamp(min=torch.finfo(below.dtype).tiny)
+    ratio: Tensor = torch.linalg.vector_norm(above, dim=1) / scale  # a norm whose gradient at zero is zero
+    return ratio
 
 
 def _inside(values: Tensor, mask: Tensor | None) -> Tensor:
