@@ -1,0 +1,1 @@
+"""Operator networks: fields (batch, channels, *space) -> fields, one paper a file."""
