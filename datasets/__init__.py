@@ -1,9 +1,20 @@
-"""What is known: structures and their reference values, read, stored, split and batched."""
+"""What is known: structures and fields with their reference values, read, stored, split and batched."""
 
+from surrogates.datasets.fields import Fields
 from surrogates.datasets.hashes import overlap, require_disjoint
 from surrogates.datasets.read import read_structures
 from surrogates.datasets.sample import Sample
 from surrogates.datasets.store import Structures
+from surrogates.datasets.trajectory import Trajectory
 from surrogates.datasets.writer import ShardWriter
 
-__all__ = ["Sample", "ShardWriter", "Structures", "overlap", "read_structures", "require_disjoint"]
+__all__ = [
+    "Fields",
+    "Sample",
+    "ShardWriter",
+    "Structures",
+    "Trajectory",
+    "overlap",
+    "read_structures",
+    "require_disjoint",
+]

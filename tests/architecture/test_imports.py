@@ -12,15 +12,16 @@ FLOORS = ["physics", "datasets", "surrogates", "workflows"]
 ROOMS = {
     "physics": [{"errors", "units"}, {"tensors"}, {"atoms", "fields", "meshes", "lattice"}, {"tensor_networks"}],
     "datasets": [
-        {"batch"},
-        {"sample"},
-        {"flat", "hashes"},
+        {"batch", "stored_array"},
+        {"sample", "trajectory"},
+        {"flat", "hashes", "field_hashes", "field_parts"},
         {"shard"},
         {"parts"},
         {"store", "split", "collate"},
         {"writer"},
         {"adapters"},
-        {"read"},
+        {"fields"},
+        {"read", "read_fields"},
         {"generators"},
     ],
     "surrogates": [
