@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from math import prod
 from typing import Any, ClassVar
 
 import torch
@@ -200,7 +200,7 @@ class MultigridPatches(nn.Module):
         """The patches of a field without surroundings: targets of a loss on patches, in the order of `forward`."""
         bare = MultigridPatches(levels=self.levels, boundary="circular")
         axes = bare.axes(values.shape[2:])
-        return PatchViews(axes, [values]).take(range(2 ** (self.levels * len(axes))))
+        return PatchViews(axes, [values]).take(range(1 << self.levels * len(axes)))
 
     def crop(
         self, windows: Float[Tensor, "rows channels *window"], shape: Sequence[int]
@@ -228,25 +228,26 @@ class MultigridPatches(nn.Module):
         return self.levels > 0 and "zero" in ([self.boundary] if isinstance(self.boundary, str) else self.boundary)
 
 
-@dataclass(frozen=True)
 class PatchViews:
-    """A field at every level on axes that close on themselves; len is the number of patches of a sample."""
+    """A field at every level, and where each window's pixels lie; len is the number of patches of a sample."""
 
-    axes: list[PatchAxis]
-    levels: list[Tensor]
+    def __init__(self, axes: list[PatchAxis], levels: list[Tensor]) -> None:
+        self.grid = tuple(axis.patches for axis in axes)
+        self.levels = levels
+        self.pixels = [[axis.pixels(level).to(levels[0].device) for axis in axes] for level in range(len(levels))]
 
     def __len__(self) -> int:
-        return self.axes[0].patches ** len(self.axes)
+        return prod(self.grid)
 
     def take(self, patches: range) -> Float[Tensor, "rows windowed *window"]:
         """Windows of these patches, numbered as the axes run: the last axis fastest."""
-        chosen = torch.tensor(list(product(range(self.axes[0].patches), repeat=len(self.axes))))[list(patches)]
+        device, dim = self.levels[0].device, len(self.grid)
+        chosen = torch.unravel_index(torch.arange(patches.start, patches.stop, device=device), self.grid)
         windows = []
-        for level, values in enumerate(self.levels):
+        for values, pixels in zip(self.levels, self.pixels, strict=True):
             index: list[Any] = [slice(None), slice(None)]
-            for i, axis in enumerate(self.axes):
-                pixels = axis.pixels(level)[chosen[:, i]]  # (patches taken, window)
-                shape = [len(chosen)] + [axis.window if a == i else 1 for a in range(len(self.axes))]
-                index.append(pixels.reshape(shape).to(values.device))
+            for i in range(dim):
+                along = pixels[i][chosen[i]]  # (patches taken, window)
+                index.append(along.reshape([len(along)] + [-1 if a == i else 1 for a in range(dim)]))
             windows.append(values[tuple(index)])  # (batch, channels, patches taken, *window)
         return torch.cat(windows, dim=1).movedim(2, 0).flatten(0, 1)
