@@ -40,8 +40,30 @@ class Surrogate(Protocol):
 
 
 @runtime_checkable
+class Operator(Protocol):
+    """Field -> field on a grid of `dim` axes: an nn.Module that returns channels.
+
+    `values` are normalised input channels (batch, in_channels, *space) on any grid, `parameters` (batch, n_parameters)
+    standardised numbers such as a viscosity, None where n_parameters is 0. A mask is one more input channel.
+    """
+
+    dim: int
+    in_channels: int
+    out_channels: int
+    n_parameters: int
+
+    def __call__(
+        self, values: Float[Tensor, "batch channels *space"], parameters: Float[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch outputs *space"]: ...
+
+
+@runtime_checkable
 class Task(Protocol):
-    """What `fit` needs, in every domain: an nn.Module that owns a model and knows its loss."""
+    """What `fit` needs, in every domain: an nn.Module that owns a model and knows its loss.
+
+    Beside these methods it may have `loss_parts` and `default_weights` (the words of a plan's weights), `gather` (its
+    view of a data set as training samples), `restart` (what replaces `prepare` in fine-tuning) and `card`.
+    """
 
     def prepare(self, train: Any) -> None:
         """Take normalisation from the training data (called once, before the first step)."""

@@ -15,6 +15,7 @@ from scipy.special import gammaincinv
 from surrogates.physics.errors import DomainError
 
 LEVEL = 0.9  # what the bands below promise
+FIELD_POINTS = 1_000_000  # values of fields that a coverage is counted on
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,21 @@ def spread_scores(arrays: Mapping[str, np.ndarray], *, level: float = LEVEL) -> 
         error = arrays["energy"] - arrays["energy_reference"]
         energy = _labelled(error, energy_band(arrays["energy_std"], level=level), level, np.arange(len(error)))
     return SpreadScores(forces, energy)
+
+
+def field_coverage(arrays: Mapping[str, np.ndarray], name: str, *, level: float = LEVEL) -> Coverage | None:
+    """Coverage of the band of a field at each value, from `NAME`, `NAME_reference`, `NAME_std` (samples, ...).
+
+    At most FIELD_POINTS values are looked at, drawn evenly from every sample. A std that is NaN has no band (outside a
+    mask) and is left out.
+    """
+    error = np.abs(arrays[name] - arrays[f"{name}_reference"]).reshape(len(arrays[name]), -1)
+    width = energy_band(arrays[f"{name}_std"], level=level).reshape(error.shape)
+    chosen = np.random.default_rng(0).permutation(error.shape[1])[: max(1, FIELD_POINTS // len(error))]
+    sample = np.repeat(np.arange(len(error)), len(chosen))
+    error, width = error[:, chosen].ravel(), width[:, chosen].ravel()
+    known = np.isfinite(width)
+    return coverage(error[known], width[known], level=level, group=sample[known]) if known.sum() >= 3 else None
 
 
 def force_band(forces_std: np.ndarray, *, level: float = LEVEL) -> np.ndarray:

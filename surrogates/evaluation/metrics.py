@@ -10,7 +10,7 @@ import torch
 
 from surrogates.datasets.batch import LabelledAtoms
 from surrogates.datasets.collate import collate
-from surrogates.evaluation.coverage import spread_scores
+from surrogates.evaluation.coverage import field_coverage, spread_scores
 from surrogates.interfaces import Surrogate
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.labels import filled
@@ -28,6 +28,9 @@ def evaluate(surrogate: Surrogate, data: Any, *, spread: bool = False, atoms: in
 def with_spread(scores: Any) -> Any:
     """The same scores with the coverage of the predicted spread, where one was predicted."""
     arrays = getattr(scores, "arrays", {})
+    if hasattr(scores, "by_field"):
+        found = {n: field_coverage(arrays, n) for n in scores.by_field if f"{n}_std" in arrays}
+        return replace(scores, coverage=found)
     if not {"energy_std", "forces_std"} & set(arrays):
         return scores
     return replace(scores, spread=spread_scores(arrays))

@@ -43,6 +43,7 @@ class EnergyForces(nn.Module):
     """
 
     loss_parts: ClassVar = ("energy", "forces", "stress")  # words that a plan's weights may have
+    default_weights: ClassVar = {"energy": 1.0, "forces": 100.0, "stress": 100.0}
 
     def __init__(
         self,

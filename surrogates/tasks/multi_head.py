@@ -51,6 +51,7 @@ class MultiHead(nn.Module):
     """
 
     loss_parts: ClassVar = EnergyForces.loss_parts
+    default_weights: ClassVar = EnergyForces.default_weights
 
     def __init__(
         self,

@@ -53,6 +53,8 @@ def fit(
     """
     plan, parent = plan or Plan(), task if isinstance(task, Fitted) else None
     task = task if parent is None else _copy(parent)
+    if plan.weights is None:
+        plan = replace(plan, weights=dict(getattr(task, "default_weights", {})))
     train, valid = _gathered(task, train, valid)
     labels = _check(task, train, valid, plan)
     if not isinstance(start, FineTune | None):
@@ -222,7 +224,10 @@ def _check(task: Any, train: Any, valid: Any, plan: Plan) -> dict[str, Any]:
     if isinstance(task, str | Path):
         raise TrainingError(f"{task} is a path; load it first: fit(load({str(task)!r}), ...)")
     if not (hasattr(task, "prepare") and hasattr(task, "loss")):
-        raise TrainingError(f"a {type(task).__name__} is no task; wrap a potential as EnergyForces(model)")
+        raise TrainingError(
+            f"a {type(task).__name__} is no task; wrap a potential as EnergyForces(model), an operator as "
+            "OperatorMap(model, input=..., target=...)"
+        )
     if isinstance(train, Mapping) or isinstance(valid, Mapping):
         raise TrainingError("data by head are for tasks with heads; this one has none: give one data set, or MultiHead")
     if not (hasattr(train, "__len__") and hasattr(valid, "__len__")):

@@ -54,7 +54,7 @@ class Fitted:
     members: tuple[Any, ...]
     provenance: dict[str, Any]
     history: tuple[dict[str, float | int], ...] = ()
-    spread: uncertainty.Spread | None = None
+    spread: uncertainty.Spread | uncertainty.FieldSpread | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     train_rows: Tensor | None = field(default=None, repr=False)
     timings: dict[str, Any] = field(default_factory=dict, compare=False)
@@ -63,7 +63,7 @@ class Fitted:
     @property
     def task(self) -> Any:
         """The trained task, or an Ensemble of the members."""
-        return self.members[0] if len(self.members) == 1 else uncertainty.Ensemble(self.members)
+        return self.members[0] if len(self.members) == 1 else uncertainty.ensemble_of(self.members)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -112,11 +112,11 @@ class Fitted:
         """Precision of the weights."""
         return next(self.members[0].parameters()).dtype
 
-    def predict(self, atoms: Any, *, stress: bool = False, spread: bool = False) -> Any:
+    def predict(self, inputs: Any, *, spread: bool = False, **asked: bool) -> Any:
         """What the task says of a batch; `spread` adds calibrated standard deviations, None before `calibrate`."""
         if self.spread is not None:
-            return self.spread.predict(atoms, stress=stress, spread=spread)
-        return self.task.predict(atoms, stress=stress)
+            return self.spread.predict(inputs, spread=spread, **asked)
+        return self.task.predict(inputs, **asked)
 
     def hessian(self, atoms: Any) -> Tensor:
         """Second derivatives of the energy, (3N, 3N) in eV/Å^2."""
@@ -137,8 +137,8 @@ class Fitted:
             )
             warnings.warn(text, SeenInTraining, stacklevel=2)
 
-        def predict(atoms: Any, *, stress: bool = False) -> Any:
-            return self.predict(atoms, stress=stress, spread=self.spread is not None)
+        def predict(inputs: Any, **asked: bool) -> Any:
+            return self.predict(inputs, spread=self.spread is not None, **asked)
 
         return with_spread(self.members[0].evaluate(data, predict=predict))
 
@@ -160,7 +160,7 @@ class Fitted:
                 "calibrate on a part of the data kept apart"
             )
         if len(calibration) < uncertainty.least_structures():
-            text = f"{len(calibration)} calibration structures are too few for a spread: there is none; give at least"
+            text = f"{len(calibration)} calibration samples are too few for a spread: there is none; give at least"
             warnings.warn(f"{text} {uncertainty.least_structures()}", NoSpread, stacklevel=2)
             return self
         data = self.train_data if train is None else train
@@ -224,7 +224,7 @@ def provenance(task: Any, train: Any, plan: Plan, seed: int) -> dict[str, Any]:
         data["charges"] = sorted({float(train[i].charge) for i in range(len(train))})
     if hasattr(train, "parts"):
         data["heads"] = {n: {"hash": getattr(p, "hash", None), "rows": len(p)} for n, p in train.parts.items()}
-    settings = {**asdict(plan), "weights": dict(plan.weights)}
+    settings = {**asdict(plan), "weights": dict(plan.weights or {})}
     return {"data": data, "seeds": [seed], "plan": settings, "versions": versions(), "papers": papers(task)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from surrogates.physics.errors import TrainingError
@@ -28,7 +28,7 @@ class Plan:
         batch_size: samples a step.
         lr: peak learning rate.
         weights: of the parts of the loss, by name; the task documents their units, and `fit` refuses names that it does
-            not have. A part that is not named weighs nothing.
+            not have. A part that is not named weighs nothing. None: the task's own (`default_weights`).
         optimizer: "adam" (with amsgrad) or "adamw". weight_decay: used by both.
         schedule: "cosine" from lr to `final` * lr over the budget, "constant", or "plateau" (times 0.5 after
             `plateau_patience` validations without a better loss).
@@ -46,9 +46,7 @@ class Plan:
     minutes: float | int | None = None
     batch_size: int = 5
     lr: float | int = 0.01
-    weights: Mapping[str, float | int] = field(
-        default_factory=lambda: {"energy": 1.0, "forces": 100.0, "stress": 100.0}
-    )
+    weights: Mapping[str, float | int] | None = None
     optimizer: str = "adam"
     weight_decay: float | int = 0.0
     schedule: str = "cosine"
@@ -81,10 +79,8 @@ class Plan:
             _require(
                 name, getattr(self, name), getattr(self, name) is None or getattr(self, name) > 0, "positive or None"
             )
-        costs = self.weights.values()
-        _require(
-            "weights", dict(self.weights), all(math.isfinite(w) and w >= 0 for w in costs), "numbers of at least 0"
-        )
+        costs = () if self.weights is None else self.weights.values()
+        _require("weights", self.weights, all(math.isfinite(w) and w >= 0 for w in costs), "numbers of at least 0")
 
 
 def check_weights(weights: Mapping[str, float | int], parts: Sequence[str]) -> None:
