@@ -1,0 +1,1 @@
+"""Parts of the DeepONet family: DeepXDE's networks, sensors, query points, trunk features, boundary transforms."""
