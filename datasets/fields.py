@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from surrogates.datasets.adapters.field_folders import open_fields
+from surrogates.datasets.adapters.the_well_writer import About, write_well
 from surrogates.datasets.field_hashes import fields_hash, problem_hash, start_hash
 from surrogates.datasets.field_parts import FieldLayout, FieldPart, joined_layout
 from surrogates.datasets.field_parts.arrays import part_of_arrays
@@ -21,7 +24,7 @@ from surrogates.datasets.field_parts.memory import stacked
 from surrogates.datasets.field_parts.moments import Moments, moments_of
 from surrogates.datasets.split import split_rows
 from surrogates.datasets.trajectory import Trajectory
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, FileError
 
 
 class Fields(Dataset[Trajectory]):
@@ -103,6 +106,30 @@ class Fields(Dataset[Trajectory]):
         """
         part = part_of_arrays(fields, times, axes, periodic, parameters or {}, constants or {}, mask)
         return cls.of_parts([part], provenance=provenance, units=units)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Fields:
+        """The data set at `path`: a file in The Well's layout, ours or another's, or a folder of them.
+
+        Fields are read when they are looked at. Our files are checked against their checksums. Raises FileError.
+        """
+        stored = open_fields(Path(path).absolute())
+        names = [part.name for part in stored.parts]
+        return cls.of_parts(stored.parts, names=names, provenance=stored.provenance, units=stored.units)
+
+    def save(self, path: str | Path) -> Path:
+        """Write all rows to one file in The Well's layout, whole or not at all, with their statistics.
+
+        Raises FileError (disk full, for one, or a name that does not end in .h5 or .hdf5).
+        """
+        path = Path(path)
+        if path.suffix not in (".h5", ".hdf5"):
+            raise FileError(f"{path}: a data set of fields is stored as HDF5; choose a name that ends in .h5 or .hdf5")
+        if not len(self):
+            raise DomainError("a data set without trajectories cannot be stored; keep at least one")
+        shared = self._parts[0].shared if len(self._parts) == 1 else frozenset()
+        write_well(path, iter(self), len(self), About(self.provenance, self.units, shared))
+        return path
 
     def __len__(self) -> int:
         return len(self._rows)

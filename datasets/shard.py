@@ -66,7 +66,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise FileError(
@@ -124,7 +124,7 @@ def _array(file: h5py.File, name: str) -> np.ndarray:
     return array
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     if os.name != "posix":  # Windows cannot fsync a folder
         return
     handle = os.open(folder, os.O_RDONLY)

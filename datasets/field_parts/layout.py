@@ -80,6 +80,11 @@ class FieldPart(Protocol):
         ...
 
     @property
+    def shared(self) -> frozenset[str]:
+        """Constants, and "mask", that are one array for all rows."""
+        ...
+
+    @property
     def statistics(self) -> Mapping[str, Any] | None:
         """Moments stored with the part, see `Moments`; None where there are none."""
         ...

@@ -52,6 +52,12 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def shared(self) -> frozenset[str]:
+        """Constants, and "mask", that are one array for all rows."""
+        arrays = {**self.constants} | ({} if self.mask is None else {"mask": self.mask})
+        return frozenset(k for k, v in arrays.items() if len(v) == 1)
+
     def trajectory(self, row: int) -> Trajectory:
         return Trajectory(
             fields={k: v[row] for k, v in self.fields.items()},
