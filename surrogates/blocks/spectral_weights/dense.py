@@ -37,6 +37,11 @@ class Dense(nn.Module):
         """The weights as one complex tensor, with the axes that formulas have."""
         return torch.view_as_complex(self.weight).movedim(0, -1).unflatten(-1, self.frequencies.shape)
 
+    def set(self, weight: Complex[Tensor, "in out *kept"]) -> None:
+        """Take these numbers."""
+        by_frequency = torch.view_as_real(weight.detach().flatten(2).movedim(-1, 0).contiguous())
+        self.weight.data = by_frequency.to(self.weight).reshape(self.weight.shape)
+
 
 def mix(
     spectrum: Complex[Tensor, "batch in *kept"], weight: Complex[Tensor, "frequencies in out"]
