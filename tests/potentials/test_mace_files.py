@@ -12,6 +12,8 @@ import torch
 from ase import Atoms
 
 from surrogates import SurrogateCalculator
+from surrogates.blocks.radial import polynomial_cutoff
+from surrogates.blocks.radial_embedding import RadialEmbedding
 from surrogates.datasets.adapters.ase import from_ase
 from surrogates.kernels import native
 from surrogates.physics.errors import DomainError
@@ -111,10 +113,31 @@ def test_wrong_phases_are_seen(eager, monkeypatch):
 
 
 def test_rounding_of_a_float32_network_is_seen(eager, monkeypatch):
-    """Small in these files, whose second layer is weak; still a thousand times what is left with the rounding."""
-    real, exact = layer.interaction, energy_error("single_precision", "Default")
+    """Its second layer carries eV, so that the file would fail without it."""
+    real = layer.interaction
+    assert energy_error("single_precision", "Default") < 1e-11
     monkeypatch.setattr(layer, "interaction", lambda block, n, order, rounded: real(block, n, order, False))
-    assert energy_error("single_precision", "Default") > 100 * max(exact, 1e-15)
+    assert energy_error("single_precision", "Default") > 1e-8
+
+
+MERGED = {
+    "one matrix for all paths": lambda rows: rows.mean(0, keepdim=True).expand_as(rows),
+    "channels outside, paths inside": lambda rows: rows.transpose(0, 1).reshape(rows.shape),
+    "each path with a norm of its own": lambda rows: rows * len(rows) ** 0.5,
+}
+
+
+@pytest.mark.parametrize("merged", MERGED)
+def test_merged_paths_of_the_convolution_are_seen(merged, eager, monkeypatch):
+    """What comes out of a product keeps a block, and so a matrix, for each path: (paths, channels, outputs)."""
+    real = convolution.Convolution.rows
+
+    def rows(paths, matrix, irrep):
+        found = real(paths, matrix, irrep).unflatten(0, (-1, paths.seen.channels))
+        return MERGED[merged](found).flatten(0, 1)
+
+    monkeypatch.setattr(convolution.Convolution, "rows", rows)
+    assert energy_error("residual", "Default") > 1e-3
 
 
 def test_missing_head_mask_is_seen(eager):
@@ -123,18 +146,26 @@ def test_missing_head_mask_is_seen(eager):
     assert abs(masked.predict(batch).energy - unmasked.predict(batch).energy).item() > 1e-3
 
 
-def test_repulsion_outside_the_scale_and_transformed_cutoff_are_seen(eager, monkeypatch):
+def test_repulsion_outside_the_scale_is_seen(eager, monkeypatch):
     real = radial.CoreRepulsion
     monkeypatch.setattr(radial, "CoreRepulsion", lambda *a, **k: real(*a, **{**k, "strength": 1.0}))
     assert energy_error("density", "Default") > 1e-3
-    monkeypatch.setattr(radial, "CoreRepulsion", real)
-    fitted = load(FOLDER / "density.model")
-    embedding = fitted.task.model.trunk.radial
-    before = predicted(fitted, "crystal").energy
-    transform = embedding.transform
-    embedding.transform = None
-    assert abs(predicted(fitted, "crystal").energy - before).item() > 1e-3
-    embedding.transform = transform
+
+
+@pytest.mark.parametrize("name", ["density", "gaussian"])
+def test_cutoff_of_the_transformed_distance_and_missing_transform_are_seen(name, eager, monkeypatch):
+    """Agnesi's and the soft transform are for the basis alone: the cutoff is one of the distance itself."""
+
+    def cut_where_transformed(self, r, z_i, z_j):
+        t = self.transform(r, z_i, z_j)
+        return self.basis(t) * polynomial_cutoff(t, self.r_max, self.cutoff_p)[:, None], None
+
+    def untransformed(self, r, z_i, z_j):
+        return self.basis(r) * polynomial_cutoff(r, self.r_max, self.cutoff_p)[:, None], None
+
+    for wrong in (cut_where_transformed, untransformed):
+        monkeypatch.setattr(RadialEmbedding, "forward", wrong)
+        assert energy_error(name, "Default") > 1e-3, wrong.__name__
 
 
 def test_converted_file_is_a_checkpoint_of_ours(eager, tmp_path, capsys):
