@@ -102,7 +102,9 @@ def structures():
     return {"molecule": ethanol, "crystal": crystal, "diamond": diamond, "close": close}
 
 
-def make(first, later, hidden, max_ell, correlation, layers, mlp, gate, scaled, dtype, heads, readout, radial, options=()):
+def make(
+    first, later, hidden, max_ell, correlation, layers, mlp, gate, scaled, dtype, heads, readout, radial, options=()
+):
     torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(7)
     n_heads = len(heads or [0])
