@@ -30,7 +30,7 @@ def relative_error(approximate: Tensor, exact: Tensor) -> float:
 
 
 def kept_values(singular: Tensor, rank: int | None, budget: float) -> int:
-    """How many of the descending singular values to keep: `rank`, or fewer while the squares of the lost fit `budget`."""
+    """How many descending singular values to keep: `rank`, or fewer while the squares of the lost fit `budget`."""
     tails = singular.square().flip(0).cumsum(0).flip(0)  # tails[k]: lost when k are kept
     needed = int((tails > budget).sum()) if budget > 0 else int((singular > 0).sum())
     return max(1, min(needed, len(singular) if rank is None else rank))

@@ -35,6 +35,14 @@ def field_channels(
     return torch.cat([values, constant], dim=1)
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raises DomainError for a size that is no whole number from 1 up (n_parameters: from 0 up)."""
+    for name, size in sizes.items():
+        least = 0 if name == "n_parameters" else 1
+        if isinstance(size, bool) or not isinstance(size, int) or size < least:
+            raise DomainError(f"{name}={size}; give a whole number from {least} up")
+
+
 def with_positions(u: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch more *space"]:
     """One more channel for each axis: i/n, the place of a point in units of the side, whatever the resolution."""
     points = u.shape[2:]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from surrogates.blocks.field_inputs import field_channels, with_positions
+from surrogates.blocks.field_inputs import check_sizes, field_channels, with_positions
 from surrogates.blocks.field_padding import check_padding, crop_end, pad_end
 from surrogates.blocks.fourier_conv import FourierConv
 from surrogates.blocks.frequencies import each_axis
@@ -50,6 +50,10 @@ class FNO(nn.Module):
         projection: int = 128,
     ) -> None:
         super().__init__()
+        check_sizes(
+            width=width, depth=depth, in_channels=in_channels, out_channels=out_channels, n_parameters=n_parameters
+        )
+        check_sizes(projection=projection)
         self.modes = each_axis(modes, dim)
         self.arguments = {
             "dim": dim,

@@ -85,6 +85,8 @@ def test_construct_makes_the_same_operator():
         (lambda: operator(n_parameters=1)(field(8, 8)), "parameters of shape None"),
         (lambda: operator()(field(8, 8), torch.ones(2, 1).double()), "it reads 0 a field"),
         (lambda: operator()(field(5, 8)), "frequencies up to 3"),
+        (lambda: operator(depth=0), "depth=0; give a whole number from 1 up"),
+        (lambda: operator(n_parameters=-1), "n_parameters=-1"),
         (lambda: operator(dim=4), "1, 2 or 3 dimensions"),
         (lambda: operator(modes=(3, 4, 5)), "one number for all axes"),
         (lambda: operator(padding=-0.1), "fraction of the domain"),
