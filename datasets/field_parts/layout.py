@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class FieldLayout:
         return ""
 
 
+@runtime_checkable
 class FieldPart(Protocol):
     """A fixed sequence of trajectories of one layout; picklable."""
 
