@@ -16,9 +16,8 @@ from surrogates.blocks.bilinear_sum import BilinearSum
 from surrogates.blocks.low_rank import LowRank
 from surrogates.equivariance.couplings import wigner_3j
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
+from surrogates.equivariance.products.paths import Path, paths_to
 from surrogates.kernels.edge_code import EdgeCode, PathCode
-
-Path = tuple[int, int]  # block of the features, degree of the harmonics
 
 
 class EdgeConvolution(nn.Module):
@@ -48,8 +47,7 @@ class EdgeConvolution(nn.Module):
         product: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        harmonics = tuple((l, vector_parity**l) for l in range(l_max + 1))
-        paths = {irrep: edge_paths(inputs, harmonics, irrep) for irrep in outputs}
+        paths = {irrep: paths_to(inputs, l_max, irrep, vector_parity) for irrep in outputs}
         blocks = [(irrep, len(paths[irrep])) for irrep in outputs if paths[irrep]]
         if product is not None:
             blocks = list(product.outputs)  # type: ignore[arg-type]
@@ -97,17 +95,6 @@ class EdgeConvolution(nn.Module):
         sizes = [(2 * l + 1) * n for (l, _), n in zip(self.outputs, self.counts, strict=True)]
         parts = zip(summed.split(sizes, dim=1), self.counts, strict=True)
         return [part.unflatten(1, (-1, n)).transpose(0, 1).flatten(2) for part, n in parts]
-
-
-def edge_paths(inputs: ChannelIrreps, harmonics: tuple[Irrep, ...], output: Irrep) -> list[Path]:
-    """Blocks of the features and degrees of the harmonics that couple to `output`."""
-    l3, p3 = output
-    return [
-        (k, l2)
-        for k, (l1, p1) in enumerate(inputs.irreps)
-        for l2, p2 in harmonics
-        if abs(l1 - l2) <= l3 <= l1 + l2 and p1 * p2 == p3
-    ]
 
 
 def _code(

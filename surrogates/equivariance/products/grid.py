@@ -10,14 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.equivariance.irreps import ChannelIrreps
-from surrogates.equivariance.products.paths import (
-    Outputs,
-    check_degrees,
-    check_reached,
-    irreps_text,
-    read_inputs,
-    read_outputs,
-)
+from surrogates.equivariance.products.paths import Outputs
 from surrogates.equivariance.products.sphere_functions import SphereFunctions
 from surrogates.equivariance.sphere_grid import SphereGrid
 
@@ -36,15 +29,10 @@ class SphericalGrid(nn.Module):
 
     def __init__(self, inputs: ChannelIrreps | str = "1x0e", l_max: int = 1, outputs: Outputs = "0e") -> None:
         super().__init__()
-        self.inputs, self.l_max, wanted = read_inputs(inputs), l_max, read_outputs(outputs)
-        check_degrees(self.inputs, l_max, wanted)
-        self.arguments = dict(inputs=str(self.inputs), l_max=l_max, outputs=irreps_text(wanted))
-        self.functions = SphereFunctions(self.inputs, l_max, wanted)
+        self.functions = SphereFunctions(inputs, l_max, outputs)
+        self.inputs, self.l_max, self.arguments = self.functions.inputs, l_max, self.functions.arguments
         self.outputs, self.n_weights = self.functions.outputs, self.functions.n_weights
-        check_reached(self.inputs, wanted, self.outputs)
-        self.transform = SphereGrid(
-            max(l for l, _ in self.inputs.irreps) + l_max + max(l for (l, _), _ in self.outputs)
-        )
+        self.transform = SphereGrid(self.functions.degree + self.functions.degree_out)
 
     @property
     def expressivity(self) -> int:

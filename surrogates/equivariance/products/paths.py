@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from e3nn import o3
 
-from surrogates.equivariance.irreps import ChannelIrreps, Irrep, natural_irreps
+from surrogates.equivariance.irreps import ChannelIrreps, Irrep
 from surrogates.physics.errors import DomainError
 
 Path = tuple[int, int]  # block of the features, degree of the harmonics
@@ -56,14 +56,17 @@ def check_degrees(inputs: ChannelIrreps, l_max: int, outputs: Sequence[Irrep]) -
         )
 
 
-def paths_to(inputs: ChannelIrreps, l_max: int, output: Irrep) -> list[Path]:
-    """Blocks of the features and degrees of the harmonics that couple to `output`, block by block."""
+def paths_to(inputs: ChannelIrreps, l_max: int, output: Irrep, vector_parity: int = -1) -> list[Path]:
+    """Blocks of the features and degrees of the harmonics that couple to `output`, block by block.
+
+    `vector_parity` is that of the harmonics of degree 1; it is 1 where reflections do not count.
+    """
     l3, p3 = output
     return [
         (k, l2)
         for k, (l1, p1) in enumerate(inputs.irreps)
-        for l2, p2 in natural_irreps(l_max)
-        if abs(l1 - l2) <= l3 <= l1 + l2 and p1 * p2 == p3
+        for l2 in range(l_max + 1)
+        if abs(l1 - l2) <= l3 <= l1 + l2 and p1 * vector_parity**l2 == p3
     ]
 
 

@@ -19,7 +19,17 @@ from torch import Tensor, nn
 from surrogates.equivariance.couplings import wigner_3j
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
 from surrogates.equivariance.orders import permuted
-from surrogates.equivariance.products.paths import Path, naturalness, paths_to
+from surrogates.equivariance.products.paths import (
+    Outputs,
+    Path,
+    check_degrees,
+    check_reached,
+    irreps_text,
+    naturalness,
+    paths_to,
+    read_inputs,
+    read_outputs,
+)
 from surrogates.equivariance.quadrature import gauss_legendre
 from surrogates.kernels.constant import Constant
 
@@ -42,19 +52,27 @@ class SphereFunctions(nn.Module):
     degrees of the harmonics and of the outputs, channels innermost.
 
     Args:
-        inputs, l_max, wanted: as of every product; outputs that no path reaches are left out.
+        inputs, l_max, outputs: as of every product; outputs that no path reaches are left out.
+
+    Attributes: `degree`, the highest of a product of functions, and `degree_out`, the highest that is read from it.
     """
 
     block: Tensor
     target: Tensor
     place: Tensor
 
-    def __init__(self, inputs: ChannelIrreps, l_max: int, wanted: Sequence[Irrep]) -> None:
+    def __init__(self, inputs: ChannelIrreps | str, l_max: int, outputs: Outputs) -> None:
         super().__init__()
-        self.l_max, self.channels = l_max, inputs.channels
+        inputs, wanted = read_inputs(inputs), read_outputs(outputs)
+        check_degrees(inputs, l_max, wanted)
+        self.arguments = {"inputs": str(inputs), "l_max": l_max, "outputs": irreps_text(wanted)}
+        self.inputs, self.l_max, self.channels = inputs, l_max, inputs.channels
         self.paths = {irrep: paths for irrep in wanted if (paths := gaunt_paths(inputs, l_max, irrep))}
         reached = ChannelIrreps(tuple(self.paths), inputs.channels)
+        check_reached(inputs, wanted, reached.irreps)
         self.outputs = tuple((irrep, 1) for irrep in reached.irreps)
+        self.degree = max(l for l, _ in inputs.irreps) + l_max
+        self.degree_out = max(l for l, _ in reached.irreps)
         self.counts = [len(inputs.irreps), l_max + 1, len(reached.irreps)]
         self.n_weights = sum(self.counts) * inputs.channels
         kinds = [k for k in (1, -1) if any(naturalness(irrep) == k for irrep in reached.irreps)]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from surrogates.blocks.edge_convolution import EdgeConvolution, edge_paths
+from surrogates.blocks.edge_convolution import EdgeConvolution
 from surrogates.equivariance.irreps import ChannelIrreps, Irrep
+from surrogates.equivariance.products.paths import Path, paths_to
 from surrogates.physics.errors import FileError
 from surrogates.potentials.mace_torch.linear import Block, blocks, channels
 from surrogates.potentials.mace_torch.phases import sign
@@ -35,16 +36,21 @@ class Convolution:
     theirs: tuple[Block, ...]
 
     @property
+    def vector_parity(self) -> int:
+        """Parity of the harmonics of degree 1."""
+        return self.harmonics[1][1] if len(self.harmonics) > 1 else -1
+
+    @property
     def reached(self) -> tuple[Irrep, ...]:
         """Targets that a path leads to."""
-        return tuple(irrep for irrep in self.targets.irreps if edge_paths(self.seen, self.harmonics, irrep))
+        return tuple(irrep for irrep in self.targets.irreps if self._paths(irrep))
 
     def columns(self, weight: Tensor) -> Tensor:
         """Weights of edges (..., theirs) in our order (..., ours), zero for channels that the file has not."""
         found = []
         starts = self._starts()
         for irrep in self.reached:
-            for k, l2 in edge_paths(self.seen, self.harmonics, irrep):
+            for k, l2 in self._paths(irrep):
                 start, n = starts[irrep, self._block(k), l2]
                 part = weight[..., start : start + n]
                 found.append(torch.nn.functional.pad(part, (0, self.seen.channels - n)))
@@ -62,7 +68,7 @@ class Convolution:
             first[key] = (start, n)
             start += n
         found = []
-        for k, l2 in edge_paths(self.seen, self.harmonics, irrep):
+        for k, l2 in self._paths(irrep):
             start, n = first[irrep, self._block(k), l2]
             # our edge vectors point from receiver to sender, those of mace-torch to the receiver: Y(-v) = (-1)^l Y(v)
             phase = sign(self.seen.irreps[k][0], l2, irrep[0]) * (-1) ** l2
@@ -75,6 +81,10 @@ class Convolution:
         for parameter, irrep in zip(ours.mix, ours.outputs, strict=True):
             matrix = self.rows(mixes[irrep], irrep)
             parameter.data = (matrix * len(matrix) ** 0.5).to(parameter)
+
+    def _paths(self, irrep: Irrep) -> list[Path]:
+        """Blocks of ours and degrees of the harmonics that couple to `irrep`, in our order."""
+        return paths_to(self.seen, len(self.harmonics) - 1, irrep, self.vector_parity)
 
     def _starts(self) -> dict[tuple[Irrep, int, int], tuple[int, int]]:
         """(first weight, number of weights) of each path in the file's order."""

@@ -30,7 +30,7 @@ def interaction(block: Stub, n_radial: int, order: Tensor, rounded: bool) -> Nei
     paths, inputs = convolution(block), channels(block.get("node_feats_irreps"), "node_feats_irreps")
     common = {
         "between": None if paths.seen == inputs else str(paths.seen),
-        "vector_parity": paths.harmonics[1][1] if len(paths.harmonics) > 1 else -1,
+        "vector_parity": paths.vector_parity,
         "rounded": rounded,
     }
     sizes = str(inputs), len(paths.harmonics) - 1, str(paths.targets)
