@@ -11,11 +11,10 @@ import spglib
 
 from surrogates.physics.errors import DomainError
 from surrogates.simulation import relax
+from surrogates.workflows.beside import write_rows
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.files import write_json
 from surrogates.workflows.inputs import need, start_structures
 from surrogates.workflows.reference_calls import calls_of, measured_calculator
-from surrogates.workflows.results import encode
 from surrogates.workflows.steps.elastic import Lattice
 
 _STRESS = 1e-4  # eV/Å^3, 0.016 GPa: a lattice constant of a soft metal is right to 1e-4 then
@@ -32,9 +31,7 @@ def measured(step: Any, job: str, desk: Desk, one: Callable[[ase.Atoms, Any, int
     for k, atoms in enumerate(at_rest(structures, surrogate, step.fmax)):
         desk.progress(float(k), float(len(structures)), "crystals")
         rows.append(one(atoms, surrogate, k))
-    folder = desk.job_folder(job)
-    write_json(folder / "calls.json", calls_of(surrogate))
-    write_json(folder / "result.json", encode(rows))
+    write_rows(desk, job, rows, calls_of(surrogate))
 
 
 def at_rest(structures: list[ase.Atoms], surrogate: Any, fmax: float) -> list[ase.Atoms]:

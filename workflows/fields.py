@@ -11,8 +11,15 @@ KINDS = {
     "structures": "a file of structures",
     "parts": "named files of structures (train, valid, ...)",
     "surrogate": "a trained surrogate",
+    "fields": "a file of fields on a grid",
+    "field parts": "named files of fields (train, valid, ...)",
+    "operator": "a trained operator on fields",
     "nothing": "no output that a step can take",
 }
+
+
+PARTS_OF = {"parts": "structures", "field parts": "fields"}
+TRAINED = ("surrogate", "operator")
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Takes:
 class Output:
     """What a step leaves for others: its kind (see KINDS) and its file below the step's folder.
 
-    Parts have no file of their own: they are the step's outputs of kind "structures".
+    Parts have no file of their own: they are the step's outputs of the kind that PARTS_OF names.
     """
 
     kind: str
@@ -90,3 +97,7 @@ Reference = Annotated[dict[str, Any], ReferencePart()]
 TrainedSurrogate = Annotated[str, Takes("surrogate")]
 Calculator = TrainedSurrogate | Reference
 Model = Annotated[dict[str, Any], Part(("surrogates.potentials",))]
+FieldsFile = Annotated[str, Takes("fields")]
+FieldParts = Annotated[str | dict[str, FieldsFile], Takes("field parts")]
+TrainedOperator = Annotated[str, Takes("operator")]
+OperatorModel = Annotated[dict[str, Any], Part(("surrogates.operators",))]

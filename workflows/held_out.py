@@ -18,13 +18,13 @@ def check_separate(train: dict[str, str] | str, others: dict[str, str]) -> None:
             shared = [k for k, row in enumerate(rows) if row in hashes]
             if shared:
                 raise DomainError(
-                    f"{len(shared)} of the {len(rows)} structures of {text} (first: {shared[0]}) are also in the data "
+                    f"{len(shared)} of the {len(rows)} samples of {text} (first: {shared[0]}) are also in the data "
                     f"that is learned from ({name}); scores on them would be flattery. Take independent data, or split "
                     "once and use each part for one thing"
                 )
 
 
 def _rows(path: str) -> list[str]:
-    from surrogates.workflows.inputs import read_data
+    from surrogates.workflows.inputs import read_any
 
-    return [str(row) for row in read_data(path).row_hashes()]
+    return [str(row) for row in read_any(path).row_hashes()]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from surrogates.workflows.fields import TRAINED
 from surrogates.workflows.links import links_in, parse_link
 from surrogates.workflows.schema import Workflow
+
+_SCORES = {"evaluate": "calculator", "evaluate_operator": "operator", "rollout": "operator"}  # who is scored, by step
 
 
 def held_out_of(workflow: Workflow, step: str) -> tuple[list[str], list[str]]:
@@ -11,7 +14,7 @@ def held_out_of(workflow: Workflow, step: str) -> tuple[list[str], list[str]]:
 
     Data that themselves need the surrogate are left out: they cannot be there before it.
     """
-    if workflow.steps[step].step.outputs()[""].kind != "surrogate":
+    if workflow.steps[step].step.outputs()[""].kind not in TRAINED:
         return [], []
     texts = [t for plan in workflow.steps.values() for t in _scored_on(plan.arguments, plan.use, step)]
     texts = [
@@ -21,8 +24,8 @@ def held_out_of(workflow: Workflow, step: str) -> tuple[list[str], list[str]]:
 
 
 def _scored_on(arguments: dict[str, object], use: str, step: str) -> list[str]:
-    link = parse_link(arguments.get("calculator"))
-    if use != "evaluate" or link is None or link.step != step:
+    link = parse_link(arguments.get(_SCORES.get(use, "")))
+    if link is None or link.step != step:
         return []
     data = arguments.get("data")
     return [t for t in (data if isinstance(data, list) else [data]) if isinstance(t, str)]

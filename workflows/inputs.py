@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ase
 import torch
 
-from surrogates.datasets import Structures, read_structures
+from surrogates.datasets import Fields, Structures, read_structures
 from surrogates.datasets.generators.references import parse_reference
 from surrogates.datasets.generators.structures import structures_from_spec
+from surrogates.datasets.shard import MAGIC
 from surrogates.physics.errors import DomainError
 from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.training.checkpoint import load
 from surrogates.workflows.desk import Desk
+from surrogates.workflows.field_inputs import field_data
 from surrogates.workflows.structure_fields import Structure
 
 
@@ -22,6 +25,24 @@ def read_data(path: str) -> Structures:
     name, row = split_row(path)
     data = read_structures(name)
     return data if row is None else data[row : row + 1]
+
+
+def read_any(path: str) -> Structures | Fields:
+    """Structures or fields, by what the file holds."""
+    name, row = split_row(path)
+    if row is None and holds_fields(name):
+        return field_data(name)
+    return read_data(path)
+
+
+def holds_fields(path: str) -> bool:
+    """Whether a file or folder is HDF5 with fields on a grid rather than a data set of structures."""
+    found = Path(path)
+    files = sorted(found.rglob("*.h*5")) if found.is_dir() else [found]
+    if not files or files[0].suffix not in (".h5", ".hdf5"):
+        return False
+    with files[0].open("rb") as file:
+        return not file.read(len(MAGIC)).startswith(MAGIC)
 
 
 def start_structures(given: str | Structure | list[Structure]) -> list[ase.Atoms]:

@@ -13,7 +13,7 @@ from surrogates.datasets import Structures
 from surrogates.datasets.adapters.ase import sample_of
 from surrogates.simulation import relax
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.inputs import calculator
+from surrogates.workflows.reference_calls import CachedReference, measured_calculator, silent
 from surrogates.workflows.steps.relax import Certified
 
 
@@ -47,10 +47,10 @@ def save_minima(found: Any, path: Path) -> str:
 
 def certify(found: Any, reference: dict[str, Any], settings: dict[str, Any], desk: Desk) -> list[Certified]:
     """The reference goes on from each minimum; how many calls it took, and how far it went."""
-    rows = []
+    rows, cached = [], measured_calculator(reference, desk, told=silent)
     for k, atoms in enumerate(found.atoms):
-        desk.progress(k, len(found.atoms), "structures certified")
-        rows.append(_certified(atoms, found.failure[k], reference, settings, desk))
+        desk.progress(float(k), float(len(found.atoms)), "structures certified")
+        rows.append(_certified(atoms, found.failure[k], cached, settings))
     return rows
 
 
@@ -70,11 +70,11 @@ def bare(atoms: ase.Atoms) -> ase.Atoms:
 
 
 def _certified(
-    atoms: ase.Atoms, failure: str | None, reference: dict[str, Any], settings: dict[str, Any], desk: Desk
+    atoms: ase.Atoms, failure: str | None, reference: CachedReference, settings: dict[str, Any]
 ) -> Certified:
     if failure is not None:
         return Certified(0, False, None, None, None, "the surrogate's relaxation failed")
-    counting = Counting(calculator(reference, desk))
+    counting = Counting(reference)
     finished = relax([atoms], counting, **settings)
     if finished.failure[0] is not None:
         return Certified(counting.calls, False, None, None, counting.first_fmax, finished.failure[0])

@@ -61,14 +61,23 @@ class CachedReference:
         return self.referee.label(structure)
 
 
-def measured_calculator(given: str | dict[str, Any], desk: Desk) -> Any:
-    """A surrogate in float64 from a checkpoint's path, or a foreign calculator through the cache."""
-    if isinstance(given, dict):
-        referee = Referee(parse_reference(given, trust=desk.trust), Cache(default_cache()))
-        return CachedReference(
-            referee, lambda asked: desk.progress(float(asked), float(asked), "structures by the reference")
-        )
-    return calculator(given, desk, "float64")
+def measured_calculator(
+    given: str | dict[str, Any], desk: Desk, dtype: str = "float64", told: Callable[[int], None] | None = None
+) -> Any:
+    """A surrogate from a checkpoint's path, or a foreign calculator through the cache.
+
+    `told` hears how many different structures the latter was asked about; the desk does where it is None.
+    """
+    if not isinstance(given, dict):
+        return calculator(given, desk, dtype)
+    referee = Referee(parse_reference(given, trust=desk.trust), Cache(default_cache()))
+    return CachedReference(
+        referee, told or (lambda asked: desk.progress(float(asked), float(asked), "structures by the reference"))
+    )
+
+
+def silent(asked: int) -> None:
+    """For steps that tell the desk something better themselves."""
 
 
 def calls_of(thing: Any) -> dict[str, int]:

@@ -72,12 +72,12 @@ def _finish(step: Any, unit: dict[str, Any], desk: Desk) -> None:
 
 
 def _output(path: Path, kind: str) -> dict[str, Any]:
-    """Digest of an output, by content for structures; and how many they are."""
-    if kind != "structures":
+    """Digest of an output, by content for structures and fields; and how many they are."""
+    if kind not in ("structures", "fields"):
         return {"digest": sha256(path)}
-    from surrogates.datasets import Structures
+    from surrogates.datasets import Fields, Structures
 
-    data = Structures.open(path)
+    data = (Structures if kind == "structures" else Fields).open(path)
     return {"digest": data.hash, "count": len(data)}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.workflows.desk import Desk, Progress, silent
+from surrogates.workflows.fields import PARTS_OF
 from surrogates.workflows.files import canonical, read_json, sha256, write_json
 from surrogates.workflows.identity import Identity, digest_of, identity_of
 from surrogates.workflows.links import links_in
@@ -139,9 +140,9 @@ def _behind(workflow: Workflow, finished: Finished, step: str, output: str, plan
     """Path (or paths by name) and digest behind a link."""
     declared = workflow.steps[step].step.outputs()
     known = finished.outputs[step]
-    if declared[output].kind != "parts":
+    if declared[output].kind not in PARTS_OF:
         return str(finished.folder / step / declared[output].file), known[output]["digest"]
     wanted = getattr(plan.step, "PARTS", None) or tuple(n for n in declared if n)
-    names = [n for n in wanted if n in declared and declared[n].kind == "structures"]
+    names = [n for n in wanted if n in declared and declared[n].kind == PARTS_OF[declared[output].kind]]
     paths = {n: str(finished.folder / step / declared[n].file) for n in names}
     return paths, canonical({n: known[n]["digest"] for n in names})

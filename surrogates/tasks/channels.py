@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from surrogates.physics.errors import DomainError
-from surrogates.tasks.selection import Selection, values
+from surrogates.selection import Selection
 
 TABLE = 64  # numbers in which a layout is kept
 
@@ -147,6 +147,25 @@ def moments(layouts: Sequence[Channels], samples: Sequence[Any]) -> Moments:
         mean[name] = float(first / n) if blocks[name].rank == 0 else 0.0
         scale[name] = float(np.sqrt(max(second / n - mean[name] ** 2, 0.0))) or 1.0
     return Moments(mean, scale)
+
+
+def values(trajectory: Any, selection: Selection, t: int = 0) -> np.ndarray:
+    """What is selected of a Trajectory, (frames, *space, *components). Raises DomainError for an unknown field."""
+    name = selection.name
+    if name in trajectory.constants:
+        if selection.first is not None or selection.stop is not None:
+            raise DomainError(f"{selection}: {name} has no time; write {name!r} alone")
+        return np.asarray(trajectory.constants[name])[None]
+    if name not in trajectory.fields:
+        known = ", ".join([*trajectory.fields, *trajectory.constants])
+        raise DomainError(f"there is no field {name!r} in the data; there are {known}")
+    field = trajectory.fields[name]
+    if selection.first is None and selection.stop is None and selection.single and len(field) > 1:
+        raise DomainError(
+            f"{name!r} has {len(field)} frames; say which: {name}[0], {name}[-1], {name}[:] for all, or {name}[t]"
+        )
+    frames = selection.frames(len(field), t)
+    return np.asarray(field[frames.start : frames.stop])
 
 
 def _to_channels(array: np.ndarray, dim: int) -> np.ndarray:

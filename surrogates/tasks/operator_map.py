@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from surrogates.blocks.field_losses import LOSSES
 from surrogates.datasets.batch import GridBatch
 from surrogates.physics.errors import DomainError
+from surrogates.selection import parse_all, span
 from surrogates.tasks.channels import TABLE, Channels, Moments, moments
 from surrogates.tasks.field_scores import FieldScores, score
-from surrogates.tasks.selection import parse_all, span
 from surrogates.tasks.windows import Window, Windows
 
 __all__ = ["FieldResult", "OperatorMap", "RolloutBatch"]
@@ -61,7 +61,7 @@ class OperatorMap(nn.Module):
 
     Args:
         model: (batch, in_channels, *space), (batch, n_parameters) -> (batch, out_channels, *space), see interfaces.
-        input, target: selections such as "u[0]" and "u[-1]", or "u[t-9:t+1]" and "u[t+1]"; see tasks.selection. Frames
+        input, target: selections such as "u[0]" and "u[-1]", or "u[t-9:t+1]" and "u[t+1]"; see selection. Frames
             and components of several selections are the channels, in order.
         parameters: names of the data's parameters that the model is told (nu, a Reynolds number), standardised.
         loss: what an error costs, a name in surrogates.blocks.field_losses, field by field.

@@ -45,7 +45,7 @@ class Trainer:
         task: a Task; trained in place. train, valid: data sets. plan: settings. seed: of the order of samples.
     """
 
-    def __init__(self, task: Any, train: Sequence[Any], valid: Sequence[Any], plan: Plan, seed: int) -> None:
+    def __init__(self, task: Any, train: Any, valid: Any, plan: Plan, seed: int) -> None:
         self.task, self.plan, self.progress = task, plan, Progress()
         self._train, self._valid, self._seed = train, valid, seed
         self.device = next(task.parameters()).device

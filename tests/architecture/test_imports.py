@@ -25,7 +25,7 @@ ROOMS = {
         {"generators"},
     ],
     "surrogates": [
-        {"interfaces", "kernels", "construct"},
+        {"interfaces", "kernels", "construct", "selection"},
         {"equivariance", "derivatives"},
         {"blocks"},
         {"potentials", "tensor_properties", "operators", "pinns", "solvers", "meshes", "states", "generative", "optim"},

@@ -131,8 +131,6 @@ def test_parameters_reach_the_model_standardised():
 
 def test_a_baseline_leaves_the_rest_to_the_model():
     class Coarse(nn.Module):
-        arguments: dict = {}
-
         def forward(self, values, parameters=None):
             return 0.9 * values.roll(SHIFT, -1)
 
@@ -212,10 +210,11 @@ def test_errors_name_what_is_wrong():
         OperatorMap(nn.Linear(1, 1), input="u[0]", target="u[-1]")
     with pytest.raises(DomainError, match="wants steps"):
         OperatorMap(Shift(), input="u[0]", target="u[-1]", unroll=2)
+    model = Shift()
+    model.n_parameters = 1
+    task = OperatorMap(model, input="u[t]", target="u[t+1]", parameters="nu")
     with pytest.raises(DomainError, match="no parameter 'nu'; they have c"):
-        model = Shift()
-        model.n_parameters = 1
-        OperatorMap(model, input="u[t]", target="u[t+1]", parameters="nu").prepare(waves(2))
+        task.prepare(waves(2))
     with pytest.raises(DomainError, match="have 6"):
         OperatorMap(Shift(), input="u[t]", target="u[t+9]").prepare(waves(2))
     bad = waves(2)

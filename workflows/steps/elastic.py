@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from surrogates.workflows.beside import beside_reference
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Calculator, ForceLimit, Output, Reference, Strain
-from surrogates.workflows.files import read_json, write_json
-from surrogates.workflows.results import decode
 from surrogates.workflows.structure_fields import Structures
 
 _SMALL = 0.1  # share of the largest constant below which a constant is compared with that share
@@ -53,12 +52,7 @@ class Elastic:
         measured(self, job, desk, one)
 
     def finish(self, desk: Desk) -> ElasticMeasured:
-        rows = {job: read_rows(desk, job, Elasticity) for job in self.jobs()}
-        note_calls(desk, self.jobs())
-        pairs = zip(rows["all"], rows.get("reference", ()), strict="reference" in rows)
-        return ElasticMeasured(
-            rows["all"], rows.get("reference", ()), tuple(_compared(a, b) for a, b in pairs), asked(desk, self.jobs())
-        )
+        return ElasticMeasured(*beside_reference(desk, self.jobs(), Elasticity, _compared))
 
 
 @dataclass(frozen=True)
@@ -143,23 +137,6 @@ class ElasticMeasured:
 
     def __getitem__(self, index: int) -> Elasticity:
         return self.structures[index]
-
-
-def read_rows(desk: Desk, job: str, kind: Any) -> tuple[Any, ...]:
-    """What the job wrote, a row a crystal."""
-    return tuple(decode(kind, row) for row in read_json(desk.job_folder(job) / "result.json"))
-
-
-def asked(desk: Desk, jobs: list[str]) -> dict[str, int]:
-    """Different structures that foreign calculators were asked about, by job."""
-    calls = {job: read_json(desk.job_folder(job) / "calls.json") or {} for job in jobs}
-    return {job: int(c["asked"]) for job, c in calls.items() if c}
-
-
-def note_calls(desk: Desk, jobs: list[str]) -> None:
-    """How many labels were computed rather than known goes beside the times: it depends on what ran before."""
-    calls = {job: read_json(desk.job_folder(job) / "calls.json") or {} for job in jobs}
-    write_json(desk.folder / "measured.json", {"calls": {job: c for job, c in calls.items() if c}})
 
 
 def _row(found: Any, lattice: Lattice) -> Elasticity:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
+from surrogates.workflows.beside import beside_reference
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Calculator, ForceLimit, Output, Points, Reference, VolumeRange
-from surrogates.workflows.steps.elastic import Lattice, asked, note_calls, read_rows
+from surrogates.workflows.steps.elastic import Lattice
 from surrogates.workflows.structure_fields import Structures
 
 
@@ -48,16 +50,8 @@ class EquationOfState:
         measured(self, job, desk, one)
 
     def finish(self, desk: Desk) -> CurvesMeasured:
-        rows = {job: read_rows(desk, job, Curve) for job in self.jobs()}
-        note_calls(desk, self.jobs())
-        pairs = zip(rows["all"], rows.get("reference", ()), strict="reference" in rows)
-        return CurvesMeasured(
-            self.form,
-            rows["all"],
-            rows.get("reference", ()),
-            tuple(_compared(a, b, self.form) for a, b in pairs),
-            asked(desk, self.jobs()),
-        )
+        compare = partial(_compared, form=self.form)
+        return CurvesMeasured(self.form, *beside_reference(desk, self.jobs(), Curve, compare))
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
+from surrogates.workflows.beside import beside_reference
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Calculator, Count, ForceLimit, Kelvin, Length, Output, Reference
-from surrogates.workflows.steps.elastic import Lattice, asked, note_calls, read_rows
+from surrogates.workflows.steps.elastic import Lattice
 from surrogates.workflows.structure_fields import Structures
 
 
@@ -75,15 +77,7 @@ class Phonons:
         measured(self, job, desk, one)
 
     def finish(self, desk: Desk) -> PhononsMeasured:
-        rows = {job: read_rows(desk, job, PhononsOf) for job in self.jobs()}
-        note_calls(desk, self.jobs())
-        pairs = zip(rows["all"], rows.get("reference", ()), strict="reference" in rows)
-        return PhononsMeasured(
-            rows["all"],
-            rows.get("reference", ()),
-            tuple(_compared(a, b, desk) for a, b in pairs),
-            asked(desk, self.jobs()),
-        )
+        return PhononsMeasured(*beside_reference(desk, self.jobs(), PhononsOf, partial(_compared, desk=desk)))
 
     def _row(self, found: Any, bands: Any, lattice: Lattice, file: str) -> PhononsOf:
         from surrogates.simulation.phonon_modes import IMAGINARY

@@ -45,10 +45,11 @@ class Relax:
     def work(self, job: str, desk: Desk) -> None:
         from surrogates.physics.units import GPA
         from surrogates.simulation import relax
-        from surrogates.workflows.inputs import calculator, need, start_structures
+        from surrogates.workflows.inputs import need, start_structures
         from surrogates.workflows.minima import certify, save_minima
+        from surrogates.workflows.reference_calls import measured_calculator, silent
 
-        surrogate = calculator(self.calculator, desk, self.dtype)
+        surrogate = measured_calculator(self.calculator, desk, self.dtype, silent)
         settings: dict[str, Any] = {"fmax": self.fmax, "steps": self.steps, "optimizer": self.optimizer}
         if self.cell != "fixed" or self.pressure:
             cell = None if self.cell == "fixed" else self.cell

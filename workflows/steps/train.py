@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from surrogates.physics.errors import DomainError
+from surrogates.workflows.descent import check_budget, plan_of, progress_hook
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import (
     Count,
@@ -25,11 +26,8 @@ from surrogates.workflows.fields import (
 )
 from surrogates.workflows.files import read_json, sha256, write_json
 
-_BUDGETS = ("epochs", "steps", "minutes")
-_DESCENT = ("batch_size", "lr", "weights", "optimizer", "weight_decay", "schedule", "warmup", "ema", "clip")
 _LOSS_PARTS = ("energy", "forces", "stress")
 _NEW, _OLD = "new", "pretrained"  # heads of a training with replay
-_PLAN = (*_BUDGETS, *_DESCENT, "validations", "patience", "dtype")
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,7 @@ class Train:
     learning_curve: list[Fraction] = field(default_factory=lambda: [0.125, 0.25])
 
     def __post_init__(self) -> None:
-        given = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"the budget has {' and '.join(given) or 'nothing'}; give one of epochs, steps, minutes")
+        check_budget(self)
         for name, parts in (("data", self.data), ("replay", self.replay)):
             if isinstance(parts, dict) and "train" not in parts:
                 raise ValueError(f"the {name} has no part `train`")
@@ -136,8 +132,8 @@ class Train:
             begin,
             self._with_old(train, "train"),
             self._with_old(valid, "valid"),
-            plan=self._plan(desk, share),
-            hooks=[self._hook(desk)],
+            plan=plan_of(self, desk, share),
+            hooks=[progress_hook(desk)],
             seed=seed,
             directory=folder,
             start=start,
@@ -172,16 +168,6 @@ class Train:
             return data
         found = {_NEW: data, _OLD: self._part(part, self.replay)}
         return {head: rows for head, rows in found.items() if len(rows)}
-
-    def _plan(self, desk: Desk, share: float) -> Any:
-        from surrogates.training import Plan
-
-        settings = {name: getattr(self, name) for name in _PLAN}
-        if settings["minutes"] is not None:
-            settings["minutes"] *= share
-        if settings["steps"] is not None:
-            settings["steps"] = max(1, round(share * settings["steps"]))
-        return Plan(**settings, device=desk.device)
 
     def _has_valid(self) -> bool:
         return not isinstance(self.data, dict) or "valid" in self.data
@@ -250,15 +236,6 @@ class Train:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return construct(spec, desk.trust)
-
-    def _hook(self, desk: Desk) -> Any:
-        def hook(state: Any) -> None:
-            own = [f"{n.removesuffix('.loss')} {x:.3g}" for n, x in state.parts.items() if n.endswith(".loss")]
-            heads = f" ({', '.join(own)})" if own else ""
-            unit = f"% of the budget, step {state.step}, loss {state.loss:.3g}{heads}"
-            desk.progress(round(100 * min(state.fraction, 1.0), 1), 100.0, unit)
-
-        return hook
 
 
 def _isolated(report: dict[str, Any]) -> dict[str, str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from surrogates.workflows.beside import beside_reference, write_rows
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.fields import Calculator, ForceLimit, Kelvin, Output, Reference
-from surrogates.workflows.files import read_json, write_json
-from surrogates.workflows.results import decode, encode
 from surrogates.workflows.structure_fields import Structures
 
 
@@ -36,25 +35,21 @@ class Vibrations:
 
     def work(self, job: str, desk: Desk) -> None:
         from surrogates.simulation import relax, vibrations
-        from surrogates.workflows.inputs import calculator, need, start_structures
+        from surrogates.workflows.inputs import need, start_structures
+        from surrogates.workflows.reference_calls import calls_of, measured_calculator
 
         structures = need(start_structures(self.structures))
-        surrogate = calculator(self.calculator if job == "all" else self.reference, desk, "float64")  # type: ignore[arg-type]
+        surrogate = measured_calculator(self.calculator if job == "all" else self.reference, desk)  # type: ignore[arg-type]
         if job == "reference":
             structures = list(relax(structures, surrogate, fmax=0.002, steps=300, optimizer="lbfgs").atoms)
         rows = []
         for k, atoms in enumerate(structures):
-            desk.progress(k, len(structures), "structures")
+            desk.progress(float(k), float(len(structures)), "structures")
             rows.append(self._row(atoms, vibrations(atoms, surrogate, fmax=self.fmax)))
-        write_json(desk.job_folder(job) / "result.json", encode(rows))
+        write_rows(desk, job, rows, calls_of(surrogate))
 
     def finish(self, desk: Desk) -> Vibrated:
-        rows = {job: self._read(desk, job) for job in self.jobs()}
-        pairs = zip(rows["all"], rows["reference"], strict=True) if "reference" in rows else ()
-        return Vibrated(rows["all"], rows.get("reference", ()), tuple(_compared(a, b) for a, b in pairs))
-
-    def _read(self, desk: Desk, job: str) -> tuple[ModesOf, ...]:
-        return tuple(decode(ModesOf, row) for row in read_json(desk.job_folder(job) / "result.json"))
+        return Vibrated(*beside_reference(desk, self.jobs(), ModesOf, _compared))
 
     def _row(self, atoms: Any, modes: Any) -> ModesOf:
         return ModesOf(
@@ -98,11 +93,15 @@ class Compared:
 
 @dataclass(frozen=True)
 class Vibrated:
-    """Vibrations by structure; `reference` and `compared` are empty where no reference was named."""
+    """Vibrations by structure; `reference` and `compared` are empty where no reference was named.
+
+    calls: different structures that a foreign calculator was asked about, by job.
+    """
 
     structures: tuple[ModesOf, ...]
     reference: tuple[ModesOf, ...] = ()
     compared: tuple[Compared, ...] = ()
+    calls: dict[str, int] | None = None
 
     def __getitem__(self, index: int) -> ModesOf:
         return self.structures[index]

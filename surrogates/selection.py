@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from surrogates.physics.errors import DomainError
 
 _TEXT = re.compile(r"\s*(?P<name>[A-Za-z_][\w .-]*?)\s*(\[(?P<inside>[^\[\]]*)\])?\s*")
@@ -98,25 +96,6 @@ def span(selections: Sequence[Selection]) -> tuple[int, int] | None:
     """First and last + 1 offset from `t` that the relative ones among them need; None where none is relative."""
     ends = [(s.first, s.stop) for s in selections if s.relative]
     return (min(a for a, _ in ends), max(b for _, b in ends)) if ends else None  # type: ignore[type-var,return-value]
-
-
-def values(trajectory: Any, selection: Selection, t: int = 0) -> np.ndarray:
-    """What is selected of a Trajectory, (frames, *space, *components). Raises DomainError for an unknown field."""
-    name = selection.name
-    if name in trajectory.constants:
-        if selection.first is not None or selection.stop is not None:
-            raise DomainError(f"{selection}: {name} has no time; write {name!r} alone")
-        return np.asarray(trajectory.constants[name])[None]
-    if name not in trajectory.fields:
-        known = ", ".join([*trajectory.fields, *trajectory.constants])
-        raise DomainError(f"there is no field {name!r} in the data; there are {known}")
-    field = trajectory.fields[name]
-    if selection.first is None and selection.stop is None and selection.single and len(field) > 1:
-        raise DomainError(
-            f"{name!r} has {len(field)} frames; say which: {name}[0], {name}[-1], {name}[:] for all, or {name}[t]"
-        )
-    frames = selection.frames(len(field), t)
-    return np.asarray(field[frames.start : frames.stop])
 
 
 def _number(match: re.Match[str] | None) -> int | None:

@@ -1,0 +1,36 @@
+"""One door for every kind of spread: energies and forces, fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from surrogates.tasks.operator_map import OperatorMap
+from surrogates.uncertainty import conformal, field_spread, spread
+from surrogates.uncertainty.ensemble import Ensemble
+from surrogates.uncertainty.field_ensemble import FieldEnsemble
+from surrogates.uncertainty.field_spread import FieldSpread
+from surrogates.uncertainty.spread import Spread
+
+
+def calibrate(members: Any, train: Any, calibration: Any, **settings: Any) -> Spread | FieldSpread:
+    """Learn how far trained tasks (one, several, an ensemble) may be trusted, from data they have not seen.
+
+    See `conformal.calibrate` for energies and forces, `field_spread.calibrate` for fields.
+    """
+    first = members[0] if isinstance(members, list | tuple) else getattr(members, "members", [members])[0]
+    kind = field_spread if isinstance(first, OperatorMap) else conformal
+    return kind.calibrate(members, train, calibration, **settings)
+
+
+def restore(members: Sequence[Any], tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Spread | FieldSpread:
+    """The spread that its `state` described, around the same members."""
+    kind = field_spread if plain["kind"] == "field conformal" else spread
+    return kind.restore(members, tensors, plain)
+
+
+def ensemble_of(members: Sequence[nn.Module]) -> Ensemble | FieldEnsemble:
+    """Trained tasks of one kind as one."""
+    return (FieldEnsemble if isinstance(members[0], OperatorMap) else Ensemble)(members)
