@@ -1,0 +1,40 @@
+"""Transport at a constant velocity from Gaussian random fields on a periodic box; solved exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from surrogates.datasets.fields import Fields
+from surrogates.datasets.generators.draws import GaussianField, Number
+from surrogates.datasets.generators.field_jobs import Progress
+from surrogates.datasets.generators.generate_fields import generate_fields
+from surrogates.physics.fields import Grid
+from surrogates.physics.fields.advection import VELOCITY
+
+
+def advection(
+    samples: int = 1200,
+    points: int = 128,
+    velocity: Number = (0.1, 1.0),
+    seed: int = 0,
+    *,
+    dim: int = 1,
+    times: Sequence[float | int] = (0.0, 1.0),
+    workers: int = 1,
+    progress: Progress | None = None,
+    directory: str | Path | None = None,
+) -> Fields:
+    """Field "u" on the unit box; parameters "c_x" ("c_y", "c_z"), the components of the velocity, each drawn alike."""
+    return generate_fields(
+        "surrogates.physics.fields:advection",
+        samples,
+        grid=Grid((points,) * dim, 1.0),
+        times=times,
+        initial=GaussianField(alpha=2.5, tau=7.0),
+        parameters=dict.fromkeys(VELOCITY[:dim], velocity),
+        seed=seed,
+        workers=workers,
+        progress=progress,
+        directory=directory,
+    )
