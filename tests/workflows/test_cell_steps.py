@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from surrogates.datasets import Structures
 from surrogates.physics.errors import DomainError
@@ -9,6 +10,7 @@ from surrogates.workflows.desk import Desk
 from surrogates.workflows.results import decode, encode
 from surrogates.workflows.steps.dynamics import Dynamics, Moved
 from surrogates.workflows.steps.relax import Relax, Relaxed
+from surrogates.workflows.steps.vibrations import Vibrations
 from surrogates.workflows.structure_fields import Structure
 
 EMT = {"use": "ase.calculators.emt:EMT"}
@@ -34,6 +36,21 @@ def test_a_cell_relaxes_under_pressure(tmp_path):
     assert decode(Relaxed, encode(found)) == found
     with pytest.raises(DomainError, match="does nothing"):
         run(Relax(settings, EMT, pressure=5.0), tmp_path / "other")
+
+
+def test_what_the_reference_said_is_not_asked_again(tmp_path, monkeypatch):
+    """Relaxation, certificate and vibrations, of foreign calculators too: no second calculation of a structure."""
+    monkeypatch.setenv("SURROGATES_CACHE", str(tmp_path / "cache"))
+    other = {"use": "ase.calculators.lj:LennardJones", "epsilon": 0.4, "sigma": 2.3, "rc": 6.0, "smooth": True}
+    pair = Structure(file=str(tmp_path / "pair.xyz"))
+    Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 2.4]]).write(tmp_path / "pair.xyz")
+    steps = Relax(pair, other, verify=EMT, optimizer="lbfgs"), Vibrations(pair, EMT, fmax=5.0, reference=EMT)
+    first = [run(step, tmp_path / f"first{k}") for k, step in enumerate(steps)]
+    assert first[0][0].certified.converged
+    assert 3 < first[0][0].certified.calls < 20
+    assert first[1].calls["all"] >= 12
+    monkeypatch.setattr("surrogates.datasets.generators.labels.calculate", None)
+    assert [run(step, tmp_path / f"again{k}") for k, step in enumerate(steps)] == first
 
 
 def test_dynamics_at_constant_pressure(tmp_path):
