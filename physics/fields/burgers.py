@@ -1,4 +1,4 @@
-"""The viscous Burgers equation, u_t + (u^2 / 2)_x = nu u_xx, and its exact solution by the Cole-Hopf transform."""
+"""The viscous Burgers equation, u_t + u . grad(u) = nu Lap(u), and its exact solution by the Cole-Hopf transform."""
 
 from __future__ import annotations
 
@@ -11,22 +11,34 @@ from surrogates.physics.fields.grid import Grid
 from surrogates.physics.fields.spectral import Spectral
 
 
-def burgers() -> Equation:
-    """Field u in one dimension; parameter nu, the viscosity. The mean of u is conserved."""
+def burgers(dim: int = 1) -> Equation:
+    """Velocity u, with the viscosity nu as its parameter.
+
+    In one dimension u is a scalar in conservation form, u_t + (u^2 / 2)_x = nu u_xx, and its mean is conserved; in
+    two and three u is a vector, carried by itself.
+    """
     return Equation(
         "burgers",
-        dim=1,
-        fields=("u",),
+        dim=dim,
+        fields={"u": 0 if dim == 1 else 1},
         parameters=("nu",),
         linear=lambda k, p: p["nu"] * k.laplacian,
-        nonlinear=_flux,
-        conserved={"mean": mean()},
-        speed=lambda values, p: values,
+        nonlinear=_flux if dim == 1 else _self_advection,
+        conserved={"mean": mean()} if dim == 1 else {},
+        speed=lambda k, u, p: k.values(u),
     )
 
 
 def _flux(k: Spectral, u: Tensor, p: Parameters) -> Tensor:
     return k.spectrum(k.values(u).square_()).mul_(-0.5 * k.d(0))
+
+
+def _self_advection(k: Spectral, u: Tensor, p: Parameters) -> Tensor:
+    velocity = k.values(u)
+    change = velocity.new_zeros(velocity.shape)
+    for axis in range(k.dim):
+        change = change.addcmul(velocity[:, axis : axis + 1], k.values(k.d(axis) * u), value=-1)
+    return k.spectrum(change)
 
 
 def cole_hopf(

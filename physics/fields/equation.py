@@ -45,7 +45,7 @@ class Equation:
         order: of N as a polynomial in the fields, which sets the modes kept free of aliasing.
         conserved: name -> quantity (values (samples, components, *space), grid) -> (samples,) that the unforced
             equation keeps exactly.
-        speed: (values, p) -> (samples, dim, *space), the speed at which N carries the fields, for the CFL limit.
+        speed: (k, u, p) -> (samples, dim, *points), the speed at which N carries the fields, for the CFL limit.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Equation:
     parameters: tuple[str, ...] = ()
     order: int = 2
     conserved: Mapping[str, Quantity] = field(default_factory=dict)
-    speed: Callable[[Tensor, Parameters], Tensor] | None = None
+    speed: Callable[[Spectral, Tensor, Parameters], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.dim <= 3:
@@ -141,14 +141,14 @@ class Equation:
         return out
 
 
-def advective_limit(equation: Equation, values: Tensor, k: Spectral, p: Parameters) -> Tensor | None:
+def advective_limit(equation: Equation, k: Spectral, u: Tensor, p: Parameters) -> Tensor | None:
     """Largest dt (samples,) at which four stages carry every kept mode: 2 sqrt(2) / max over points of sum |c_j| k_j.
 
     2 sqrt(2) is where the fourth-order Runge-Kutta method leaves the imaginary axis. None without a `speed`.
     """
     if equation.speed is None:
         return None
-    speed = equation.speed(values, p).abs()
+    speed = equation.speed(k, u, p).abs()
     k_max = torch.as_tensor(k.k_max, dtype=speed.dtype, device=speed.device).reshape(1, -1, *[1] * k.dim)
     fastest = (speed * k_max).sum(1).flatten(1).amax(1)
     return 2 * math.sqrt(2) / fastest

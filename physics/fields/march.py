@@ -126,7 +126,7 @@ def _start(problem: Problem, u: Tensor, times: list[float], dt: float | None) ->
         return _State(u, slope, times[0], dt, error)
     size, change = _norm(u).amax(1), _norm(slope).amax(1)
     guesses = torch.where(size > 0, 0.1 * size / change, 0.01 * length)
-    limit = advective_limit(problem.equation, problem.k.values(u), problem.k, problem.parameters)
+    limit = advective_limit(problem.equation, problem.k, u, problem.parameters)
     if limit is not None:
         guesses = torch.minimum(guesses, limit)
     guess = float(guesses.min())
@@ -193,7 +193,7 @@ def _unstable(problem: Problem, before: _State, u: Tensor, end: float, first: in
     row = int(torch.isfinite(torch.view_as_real(u)).flatten(1).all(1).logical_not().nonzero()[0])
     one, dt = problem.sample(row), before.wanted
     used = (end - before.time) / _count(end - before.time, dt)
-    limit = advective_limit(one.equation, one.k.values(before.u[row : row + 1]), one.k, one.parameters)
+    limit = advective_limit(one.equation, one.k, before.u[row : row + 1], one.parameters)
     text = (
         f"{problem.equation.name}, sample {first + row}: the solution left the finite numbers between t = "
         f"{before.time:.6g} and t = {end:.6g} with dt = {used:.3g}"

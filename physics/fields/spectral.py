@@ -9,13 +9,16 @@ Only kept modes are stored and transformed: a 2-D quadratic problem carries 45 %
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from surrogates.physics.errors import DomainError
 from surrogates.physics.fields.grid import Grid
+
+T = TypeVar("T")
 
 
 class Spectral:
@@ -66,6 +69,7 @@ class Spectral:
         for k in self.wavenumbers:
             self.laplacian -= k**2
         self._buffers: dict[tuple[int, ...], Tensor] = {}
+        self._symbols: dict[object, Any] = {}
 
     @property
     def dim(self) -> int:
@@ -86,16 +90,29 @@ class Spectral:
         shape[axis] = -1
         return (2 * math.pi / self.grid.lengths[axis] * m).reshape(shape)
 
+    def once(self, symbol: Callable[[Spectral], T]) -> T:
+        """symbol(self), formed on the first call only; name the function, as a fresh lambda is a fresh symbol."""
+        if symbol not in self._symbols:
+            self._symbols[symbol] = symbol(self)
+        return self._symbols[symbol]
+
     def d(self, axis: int, times: int = 1) -> Tensor:
         """Symbol of the derivative along an axis, (i k)^times: real for an even number, else complex."""
-        k = self.wavenumbers[axis] ** times
-        return k * (-1) ** (times // 2) if times % 2 == 0 else 1j * (-1) ** (times // 2) * k
+        key = (axis, times)
+        if key not in self._symbols:
+            k = self.wavenumbers[axis] ** times * (-1) ** (times // 2)
+            self._symbols[key] = k if times % 2 == 0 else 1j * k
+        return self._symbols[key]
+
+    @property
+    def gradient(self) -> Tensor:
+        """Symbols of the derivatives along every axis, (dim, *modes)."""
+        return self.once(_gradient)
 
     @property
     def inverse_laplacian(self) -> Tensor:
         """-1/k^2, and 0 for the mean: the solution of Lap(psi) = f with zero mean."""
-        nothing = self.laplacian == 0
-        return torch.where(nothing, 0.0, 1.0 / torch.where(nothing, 1.0, self.laplacian))
+        return self.once(_inverse_laplacian)
 
     def values(self, spectrum: Tensor, shape: Sequence[int] | None = None) -> Tensor:
         """Point values (..., *shape) of spectra (..., *modes), on the product grid unless a shape is given."""
@@ -128,6 +145,15 @@ class Spectral:
         out.narrow(at, 0, limit + 1).copy_(spectrum.narrow(at, 0, limit + 1))
         out.narrow(at, size - limit, limit).copy_(spectrum.narrow(at, limit + 1, limit))
         return out
+
+
+def _gradient(k: Spectral) -> Tensor:
+    return torch.stack([k.d(axis).expand(k.modes) for axis in range(k.dim)])
+
+
+def _inverse_laplacian(k: Spectral) -> Tensor:
+    nothing = k.laplacian == 0
+    return torch.where(nothing, 0.0, 1.0 / torch.where(nothing, 1.0, k.laplacian))
 
 
 def _smooth(n: int) -> int:
