@@ -16,18 +16,17 @@ reflected, or zero with one more channel that says what is inside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from surrogates.blocks.patch_axis import BOUNDARIES, PatchAxis
 from surrogates.physics.errors import DomainError
-
-BOUNDARIES = ("circular", "reflect", "zero")
 
 
 class CellAverage(nn.Module):
@@ -61,67 +60,6 @@ class EveryNth(nn.Module):
         return values if level == 0 else values.roll(2**level // 2 - int(between), axis)
 
 
-@dataclass(frozen=True)
-class PatchAxis:
-    """How an axis of n pixels is cut: integers only, so that a network may be traced with them."""
-
-    n: int
-    levels: int
-    padding: int
-    boundary: str
-
-    @property
-    def patches(self) -> int:
-        return 1 << self.levels
-
-    @property
-    def starts(self) -> list[int]:
-        """First pixel of each patch, and n."""
-        return [j * self.n // self.patches for j in range(self.patches + 1)]
-
-    @property
-    def owned(self) -> list[int]:
-        """Pixels that each patch keeps when they are stitched."""
-        return [b - a for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)]
-
-    @property
-    def patch(self) -> int:
-        """Pixels of the largest patch."""
-        return -(-self.n // self.patches)
-
-    @property
-    def window(self) -> int:
-        """Pixels of a window, at every level."""
-        return self.patch + 2 * self.padding
-
-    @property
-    def between(self) -> bool:
-        """Whether coarse cells are centred between fine pixels: those of windows with an even number of pixels are."""
-        return self.window % 2 == 0
-
-    def periodic(self, values: Tensor, axis: int) -> Tensor:
-        """The field on a longer axis that closes on itself and continues it beyond its ends."""
-        if self.boundary == "circular":
-            return values
-        if self.boundary == "reflect":  # about the walls, half a pixel beyond the outermost centres
-            return torch.cat([values, values.flip(axis)], dim=axis)
-        zeros = list(values.shape)
-        zeros[axis] = 2 * self.patches
-        return torch.cat([values, values.new_zeros(zeros)], dim=axis)
-
-    def pixels(self, level: int) -> Tensor:
-        """Where on that longer axis the pixels of each window lie: (patches, window)."""
-        start = torch.tensor(self.starts[:-1]).unsqueeze(1) - self.padding
-        last = self.window - 1
-        twice = 2 * start + last + (2 * torch.arange(self.window) - last) * 2**level  # twice the cells' centres
-        centre = twice.div(2, rounding_mode="floor")
-        if self.boundary == "circular":
-            return centre.remainder(self.n)
-        if self.boundary == "reflect":
-            return centre.remainder(2 * self.n)
-        return centre.clamp(-self.patches, self.n + self.patches - 1).remainder(self.n + 2 * self.patches)
-
-
 class MultigridPatches(nn.Module):
     """Cuts fields into windows with coarse surroundings and puts patches together again.
 
@@ -130,6 +68,7 @@ class MultigridPatches(nn.Module):
         padding: pixels added on each side of a patch as a fraction of the whole side, for all axes or one an axis.
         boundary: "circular", "reflect" (about the wall, half a pixel outside) or "zero", for all axes or one an axis.
         restriction: how a coarse pixel comes from fine ones: CellAverage() or EveryNth().
+        at_once: patches that `through` takes at a time (of all samples), to bound memory; None for all of them.
     """
 
     def __init__(
@@ -139,18 +78,25 @@ class MultigridPatches(nn.Module):
         padding: float | int | Sequence[float | int] = 0.0,
         boundary: str | Sequence[str] = "circular",
         restriction: nn.Module | None = None,
+        at_once: int | None = None,
     ) -> None:
         super().__init__()
         self.restriction = CellAverage() if restriction is None else restriction
         self.arguments = {
-            "levels": levels, "padding": padding, "boundary": boundary, "restriction": self.restriction
-        }  # fmt: skip
-        self.levels, self.padding, self.boundary = levels, padding, boundary
+            "levels": levels,
+            "padding": padding if isinstance(padding, float | int) else list(padding),
+            "boundary": boundary if isinstance(boundary, str) else list(boundary),
+            "restriction": self.restriction,
+            "at_once": at_once,
+        }
+        self.levels, self.padding, self.boundary, self.at_once = levels, padding, boundary, at_once
         if levels < 0:
             raise DomainError(f"levels is {levels}; give 0 for no patches, 1 for 2 along each axis, 2 for 4 and so on")
         fractions = padding if isinstance(padding, Sequence) else [padding]
         if not all(0 <= f <= 1 for f in fractions):
             raise DomainError(f"padding is {padding}; give the fraction of the whole side on each side, from 0 to 1")
+        if at_once is not None and at_once < 1:
+            raise DomainError(f"at_once is {at_once}; give the patches to take at a time, at least 1, or None for all")
         names = [boundary] if isinstance(boundary, str) else boundary
         if not set(names) <= set(BOUNDARIES):
             raise DomainError(f"boundary is {boundary!r}; give circular, reflect or zero, for all axes or for each")
@@ -195,6 +141,33 @@ class MultigridPatches(nn.Module):
             return values
         views = self.views(values)
         return views.take(range(len(views)))
+
+    def through(
+        self,
+        network: Callable[[Tensor, Tensor | None], Tensor],
+        values: Float[Tensor, "batch channels *space"],
+        parameters: Float[Tensor, "batch n"] | None = None,
+    ) -> Float[Tensor, "rows outputs *patch"]:
+        """What the network makes of every window, cropped to its patch; `stitch` puts the field together.
+
+        With `at_once`, windows are made and forgotten a few at a time; training computes them once more for the
+        gradient instead of keeping what is inside the network.
+        """
+        if self.levels == 0:
+            return network(values, parameters)
+        shape, views = values.shape[2:], self.views(values)
+        step = self.at_once or len(views)
+
+        def process(patches: range) -> Tensor:
+            told = None if parameters is None else parameters.repeat(len(patches), 1)
+            return self.crop(network(views.take(patches), told), shape).contiguous()
+
+        done = []
+        for first in range(0, len(views), step):
+            patches = range(first, min(first + step, len(views)))
+            forget = step < len(views) and torch.is_grad_enabled()
+            done.append(checkpoint(process, patches, use_reentrant=False) if forget else process(patches))
+        return torch.cat(done)
 
     def split(self, values: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "rows channels *patch"]:
         """The patches of a field without surroundings: targets of a loss on patches, in the order of `forward`."""
