@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from surrogates.kernels.transforms import transformed
+
 
 class Constant:
     """A float64 table that is rounded once per dtype and device.
@@ -19,6 +21,8 @@ class Constant:
     def like(self, x: Tensor) -> Tensor:
         """The table in the dtype and on the device of `x`."""
         key = (x.dtype, x.device)
+        if key not in self._rounded and transformed():  # tensors that are made inside a transform die with it
+            return self.exact.to(x)
         if key not in self._rounded:
             with torch.inference_mode(False):  # kept beyond this call, which may be one without gradients
                 self._rounded[key] = self.exact.to(x)

@@ -19,6 +19,7 @@ from surrogates.kernels.constant import Constant
 from surrogates.kernels.edge_code import EdgeCode
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
+from surrogates.kernels.transforms import refuse_transforms
 from surrogates.kernels.twice import last_derivative
 from surrogates.physics.errors import DomainError
 
@@ -112,6 +113,7 @@ class _EdgeSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+        refuse_transforms(g)
         needs = tuple(ctx.needs_input_grad[:4])
         return *_EdgeSumGradient.apply(*ctx.saved_tensors, g, ctx.fixed, needs), None
 
@@ -144,6 +146,7 @@ class _EdgeSumGradient(torch.autograd.Function):
     def backward(  # type: ignore[override]
         ctx: Any, hh: Tensor | None, hy: Tensor | None, hleft: Tensor | None, hright: Tensor | None
     ) -> Any:
+        refuse_transforms(hh, hy, hleft, hright)
         h, y, left, right, g = ctx.saved_tensors
         hh, hy, hleft = (None if x is None else x.contiguous() for x in (hh, hy, hleft))
         given = (hh is not None, hleft is not None or hright is not None, hy is not None)

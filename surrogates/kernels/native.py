@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogates.kernels.transforms import transformed
 from surrogates.physics.errors import SurrogatesError, SurrogatesWarning
 
 FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-std=gnu11", "-w", "-fPIC", "-shared")
@@ -47,10 +48,13 @@ def usable(*tensors: Tensor) -> bool:
 
 
 def one_precision(*tensors: Tensor) -> bool:
-    """Whether all are on one device, in one precision that kernels know, which no autocast changes on the way."""
+    """Whether all are on one device, in one precision that kernels know, which no autocast changes on the way.
+
+    Neither may a transform that kernels cannot follow be at work.
+    """
     first = tensors[0]
     one = all(t.dtype == first.dtype and t.device == first.device for t in tensors)
-    return one and first.dtype in REAL and not torch.is_autocast_enabled(first.device.type)
+    return one and first.dtype in REAL and not torch.is_autocast_enabled(first.device.type) and not transformed()
 
 
 @cache

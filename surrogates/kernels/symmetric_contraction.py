@@ -21,6 +21,7 @@ from surrogates.kernels.constant import Constant
 from surrogates.kernels.native import function, lanes, pointer
 from surrogates.kernels.parallel import launch, ranges
 from surrogates.kernels.polynomial_code import Terms
+from surrogates.kernels.transforms import refuse_transforms
 from surrogates.kernels.twice import last_derivative
 from surrogates.physics.errors import DomainError
 
@@ -60,6 +61,7 @@ class _Contraction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+        refuse_transforms(g)
         a, q, element = ctx.saved_tensors
         return *_Gradient.apply(a, q, g, element, ctx.fixed, ctx.needs_input_grad[1]), None, None, None
 
@@ -77,6 +79,7 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, ha: Tensor | None, hq: Tensor | None) -> Any:  # type: ignore[override]
+        refuse_transforms(ha, hq)
         a, q, g, element = ctx.saved_tensors
         if ha is None and hq is None:
             return None, None, None, None, None, None

@@ -11,7 +11,7 @@ from surrogates.blocks.symmetric_product import SymmetricProduct
 from surrogates.equivariance.harmonics import SphericalHarmonics
 from surrogates.equivariance.irreps import channel_irreps, natural_irreps
 from surrogates.kernels import native, parallel
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, SurrogatesError
 
 IRREPS = channel_irreps("4x0e + 4x1o")
 needs_compiler = pytest.mark.skipif(not native.usable(torch.zeros(1)), reason="no C compiler here")
@@ -85,6 +85,53 @@ def test_stored_couplings_in_inference_mode():
         assert product(a, element).abs().max() == 0
         product.coefficients_0_1[0, 0, 0] = 1.0
         torch.testing.assert_close(product(a, element)[0], a[0] * product.weight[0, 0])
+
+
+def blocks():
+    """Three functions of positions, each with a kernel, and positions."""
+    torch.manual_seed(0)
+    harmonics, convolution = SphericalHarmonics(2), EdgeConvolution(IRREPS, 2, natural_irreps(2)).double()
+    product = SymmetricProduct(natural_irreps(2), IRREPS, 2, 2).double()
+    edges = torch.randint(0, 4, (2, 7))
+    h, w = torch.randn(4, 4, 4).double(), torch.randn(7, convolution.n_weights).double()
+
+    def convolved(x):
+        return convolution(h, harmonics(x[edges[1]] - x[edges[0]]), w, edges)
+
+    def contracted(x):
+        return product(convolved(x), torch.zeros(4, dtype=torch.long))
+
+    return (harmonics, convolved, contracted), torch.randn(4, 3).double()
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_transforms_of_torch(k):
+    """torch.func and forward mode: eager code runs, with the derivatives of kernels, and leaves nothing behind."""
+    functions, x = blocks()
+    energy = lambda x: functions[k](x).square().sum()  # noqa: E731
+    hessian = torch.func.hessian(energy)(x)
+    torch.testing.assert_close(hessian, torch.autograd.functional.hessian(energy, x))
+    plain = torch.autograd.functional.jacobian(functions[k], x)
+    torch.testing.assert_close(torch.func.jacrev(functions[k])(x), plain)
+    torch.testing.assert_close(torch.vmap(functions[k])(torch.stack([x, -x]))[1], functions[k](-x))
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.unpack_dual(energy(torch.autograd.forward_ad.make_dual(x, x)))
+    torch.testing.assert_close(dual.tangent, (torch.func.grad(energy)(x) * x).sum())
+
+
+@needs_compiler
+@pytest.mark.parametrize("k", range(3))
+def test_a_transform_of_what_a_kernel_made_is_refused(k):
+    functions, x = blocks()
+    made = functions[k](x.requires_grad_())
+    eye = torch.eye(made.numel(), dtype=made.dtype).view(-1, *made.shape)
+    with pytest.raises(SurrogatesError, match="inside the transform"):
+        torch.autograd.grad(made, x, eye, is_grads_batched=True, retain_graph=True)
+    with pytest.raises(SurrogatesError, match="inside the transform"):
+        torch.vmap(lambda v: torch.autograd.grad(made, x, v, retain_graph=True)[0])(eye)
+    (slope,) = torch.autograd.grad(made.square().sum(), x, create_graph=True)
+    with pytest.raises(SurrogatesError, match="inside the transform"):
+        torch.autograd.grad(slope, x, torch.ones(2, *x.shape).double(), is_grads_batched=True)
 
 
 @needs_compiler
