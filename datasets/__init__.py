@@ -3,6 +3,7 @@
 from surrogates.datasets.fields import Fields
 from surrogates.datasets.hashes import overlap, require_disjoint
 from surrogates.datasets.read import read_structures
+from surrogates.datasets.read_fields import read_fields
 from surrogates.datasets.sample import Sample
 from surrogates.datasets.store import Structures
 from surrogates.datasets.trajectory import Trajectory
@@ -15,6 +16,7 @@ __all__ = [
     "Structures",
     "Trajectory",
     "overlap",
+    "read_fields",
     "read_structures",
     "require_disjoint",
 ]

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from surrogates.datasets.adapters.field_folders import open_fields
 from surrogates.datasets.adapters.the_well_writer import About, write_well
 from surrogates.datasets.field_hashes import fields_hash, problem_hash, start_hash
-from surrogates.datasets.field_parts import FieldLayout, FieldPart, joined_layout
+from surrogates.datasets.field_parts import FieldLayout, FieldPart, joined_layout, relaid
 from surrogates.datasets.field_parts.arrays import part_of_arrays
 from surrogates.datasets.field_parts.checks import check_trajectory
 from surrogates.datasets.field_parts.memory import stacked
@@ -233,7 +233,7 @@ class Fields(Dataset[Trajectory]):
         if name not in self.parameter_names:
             known = ", ".join(self.parameter_names) or "none"
             raise DomainError(f"there is no parameter {name!r} in the data; there are {known}")
-        return np.array([self._parts[p].parameters(r)[name] for p, r in map(self._place, self._rows)])
+        return np.array([self._parts[p].parameters(r)[name] for p, r in map(self._place, self._rows.tolist())])
 
     @cached_property
     def statistics(self) -> dict[str, Moments]:
@@ -263,6 +263,12 @@ class Fields(Dataset[Trajectory]):
                 )
         made = self._like(self._rows)
         made._points, made._frames = self._points * points, self._frames * frames
+        return made
+
+    def with_periodic(self, periodic: tuple[bool, ...]) -> Fields:
+        """The same data with another answer to which axes close on themselves."""
+        made = self._like(self._rows)
+        made._parts = tuple(relaid(p, replace(p.layout, periodic=periodic)) for p in self._parts)
         return made
 
     def split(self, *sizes: float | int, seed: int = 0) -> tuple[Fields, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -89,6 +90,13 @@ class FieldPart(Protocol):
     def statistics(self) -> Mapping[str, Any] | None:
         """Moments stored with the part, see `Moments`; None where there are none."""
         ...
+
+
+def relaid(part: FieldPart, layout: FieldLayout) -> FieldPart:
+    """The same part with another layout."""
+    made = copy(part)
+    object.__setattr__(made, "layout", layout)
+    return made
 
 
 def joined_layout(parts: Sequence[FieldPart], names: Sequence[str]) -> FieldLayout:

@@ -29,10 +29,10 @@ class Moments:
 
     def joined(self, other: Moments) -> Moments:
         """Moments of both sets together."""
-        n = self.count + other.count
+        n = max(self.count + other.count, 1)
         gap = other.mean - self.mean
         square = self.std**2 * self.count + other.std**2 * other.count + gap**2 * (self.count * other.count / n)
-        return Moments(self.mean + gap * (other.count / n), np.sqrt(square / n), n)
+        return Moments(np.asarray(self.mean + gap * (other.count / n)), np.asarray(np.sqrt(square / n)), n)
 
     def plain(self) -> dict[str, Any]:
         """As JSON-able numbers, exact to the bit."""
@@ -62,5 +62,5 @@ def _moments(array: np.ndarray, mask: np.ndarray | None, *, has_time: bool, dim:
         values = framed[:, mask].reshape(-1, *framed.shape[1 + dim :])
     if not len(values):
         return Moments(np.zeros(values.shape[1:]), np.zeros(values.shape[1:]), 0)
-    mean = values.mean(axis=0, dtype=np.float64)
-    return Moments(mean, np.sqrt(np.square(values - mean).mean(axis=0, dtype=np.float64)), len(values))
+    mean = np.asarray(values.mean(axis=0, dtype=np.float64))
+    return Moments(mean, np.asarray(np.sqrt(np.square(values - mean).mean(axis=0, dtype=np.float64))), len(values))
