@@ -12,13 +12,13 @@ _LAZY = {
     "SurrogateCalculator": "surrogates.calculator",
     "load": "surrogates.training.checkpoint",
     "run": "surrogates.workflows.runner",
-    "check": "surrogates.testing.check_surrogate",
+    "check": "surrogates.testing.field_check",
 }
 __all__ = ["SurrogateCalculator", "__version__", "check", "load", "run"]
 
 if TYPE_CHECKING:
     from surrogates.calculator import SurrogateCalculator
-    from surrogates.testing.check_surrogate import check
+    from surrogates.testing.field_check import check
     from surrogates.training.checkpoint import load
     from surrogates.workflows.runner import run
 

@@ -105,9 +105,6 @@ def check_surrogate(
     return Report(ask.name, precision, tuple(found))
 
 
-check = check_surrogate
-
-
 def _batches(structures: Any) -> Any:
     if isinstance(structures, AtomsBatch):
         return structures
