@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from surrogates.blocks.channel_mlp import ChannelMLP
 from surrogates.blocks.field_inputs import check_sizes, field_channels, with_positions
 from surrogates.blocks.field_padding import check_padding, crop_end, pad_end
 from surrogates.blocks.fourier_conv import FourierConv
@@ -71,7 +72,7 @@ class FNO(nn.Module):
         self.positions, self.padding = positions, padding
         self.lift = Pointwise(in_channels + n_parameters + (dim if positions else 0), width)
         self.layers = nn.ModuleList(FourierLayer(width, self.modes) for _ in range(depth))
-        self.project = nn.Sequential(Pointwise(width, projection), nn.GELU(), Pointwise(projection, out_channels))
+        self.project = ChannelMLP(width, projection, out_channels)
 
     def forward(
         self, values: Float[Tensor, "batch in *space"], parameters: Float[Tensor, "batch n"] | None = None
@@ -93,4 +94,4 @@ class FourierLayer(nn.Module):
         self.pointwise = Pointwise(width, width)
 
     def forward(self, v: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
-        return self.pointwise(v) + self.spectral(v)
+        return self.pointwise(v).add_(self.spectral(v))

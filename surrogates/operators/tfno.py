@@ -77,11 +77,10 @@ class TFNO(nn.Module):
         make = named_block(block, width, n_parameters)
         inputs = in_channels + n_parameters + (dim if positions else 0)
         self.lift = ChannelMLP(inputs, 2 * width, width)
+        layers = [_weights(factorization, width, self.modes, rank) for _ in range(depth)]
         self.blocks = nn.ModuleList(
-            make(
-                FourierConv(width, width, self.modes, _weights(factorization, width, self.modes, rank)), k == depth - 1
-            )
-            for k in range(depth)
+            make(FourierConv(width, width, self.modes, weights), k == 0, k == depth - 1)
+            for k, weights in enumerate(layers)
         )
         self.project = ChannelMLP(width, 2 * width, out_channels)
 
