@@ -80,13 +80,17 @@ def solve(
     for at in range(0, len(initial), chunk):
         rows = slice(at, at + chunk)
         some = {name: number[rows] if len(number) > 1 else number for name, number in numbers.items()}
-        problem = Problem(equation, k, some, None if source is None else partial(_rows, source, rows))
+        problem = Problem(equation, k, some, _part(source, rows), isinstance(forcing, Tensor))
         parts.append(march(problem, initial[rows], moments, dt, tolerance, at))
     return Solution(
         torch.cat([part.values for part in parts]),
         torch.tensor(moments, dtype=initial.dtype, device=initial.device),
         *(torch.cat([getattr(part, name) for part in parts]) for name in ("steps", "rejected", "error")),
     )
+
+
+def _part(source: Callable[[float], Tensor] | None, rows: slice) -> Callable[[float], Tensor] | None:
+    return None if source is None else partial(_rows, source, rows)
 
 
 def _rows(source: Callable[[float], Tensor], rows: slice, time: float) -> Tensor:
