@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from surrogates.blocks.field_inputs import field_channels
+from surrogates.blocks.field_inputs import check_sizes, field_channels
 from surrogates.blocks.field_padding import check_padding, crop_end, pad_end
 from surrogates.blocks.fourier_conv import FourierConv
 from surrogates.blocks.frequencies import each_axis
@@ -59,10 +59,13 @@ class GroupFNO(nn.Module):
         in_ranks: Rank | Sequence[Rank] = "scalar",
         out_ranks: Rank | Sequence[Rank] = "scalar",
         position: str = "none",
-        padding: float = 0.0,
+        padding: float | int = 0.0,
     ) -> None:
         super().__init__()
-        _check(dim, width, depth, position)
+        check_sizes(
+            width=width, depth=depth, in_channels=in_channels, out_channels=out_channels, n_parameters=n_parameters
+        )
+        _check(dim, position)
         self.modes = each_axis(modes, dim)
         self.group = planar_group(group)
         self.in_ranks, self.out_ranks = ranks_of(in_channels, in_ranks, "in"), ranks_of(out_channels, out_ranks, "out")
@@ -97,7 +100,8 @@ class GroupFNO(nn.Module):
         for layer in self.layers[:-1]:
             v = nn.functional.gelu(layer(v))
         v = crop_end(self.layers[-1](v), u)
-        return self.head(nn.functional.gelu(self.widen(v)))
+        fields: Tensor = self.head(nn.functional.gelu(self.widen(v)))
+        return fields
 
 
 class _Layer(nn.Module):
@@ -112,7 +116,8 @@ class _Layer(nn.Module):
         self.norm_order = weights.group.order if len(modes) == 2 else 0
 
     def forward(self, x: Float[Tensor, "batch features *space"]) -> Float[Tensor, "batch features *space"]:
-        return self.pointwise(x) + self.mlp(self._norm(self.spectral(self._norm(x))))
+        y: Tensor = self.pointwise(x) + self.mlp(self._norm(self.spectral(self._norm(x))))
+        return y
 
     def _norm(self, x: Tensor) -> Tensor:
         return pose_norm(x, self.norm_order) if self.norm_order else x
@@ -133,10 +138,8 @@ def with_distance(u: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "b
     return torch.cat([u, grid.expand(len(u), *grid.shape)], dim=1)
 
 
-def _check(dim: int, width: int, depth: int, position: str) -> None:
+def _check(dim: int, position: str) -> None:
     if dim not in (2, 3):
         raise DomainError(f"dim={dim}: there is no plane to turn; give 2, or 3 for a plane and one axis more")
-    if width < 1 or depth < 1:
-        raise DomainError(f"GroupFNO got width={width}, depth={depth}; give whole numbers from 1 up")
     if position not in ("none", "distance"):
         raise DomainError(f"position={position!r} is unknown; choose 'none' or 'distance' (other grids break symmetry)")

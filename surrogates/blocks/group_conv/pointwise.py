@@ -89,11 +89,13 @@ class PoseSum(nn.Module):
         self.register_buffer("free", torch.nonzero(~moved)[:, 0], persistent=False)
         bound = 1 / math.sqrt(channels)
         self.weight = nn.Parameter(_uniform(bound, rho.shape[-1], channels))
-        self.bias = nn.Parameter(_uniform(bound, len(self.free)))
+        self.bias = nn.Parameter(_uniform(bound, len(self.free))) if len(self.free) else None
 
     def forward(self, f: Float[Tensor, "batch in *space"]) -> Float[Tensor, "batch components *space"]:
         matrix = torch.einsum("gab,bc->acg", self.rho, self.weight).flatten(1)
-        bias = self.bias.new_zeros(len(matrix)).index_add(0, self.free, self.bias)
+        bias = matrix.new_zeros(len(matrix))
+        if self.bias is not None:
+            bias = bias.index_add(0, self.free, self.bias)
         return pointwise(f, matrix, bias)
 
 

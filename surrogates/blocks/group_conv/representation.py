@@ -29,7 +29,13 @@ def representation(group: PlanarGroup, ranks: Sequence[Rank]) -> Float[Tensor, "
     Ranks are names of the table above, or 0, 1 and 2 for scalar, vector and tensor. Raises DomainError for others.
     """
     blocks = [_RANKS[_name(rank)](group.matrices.double()) for rank in ranks]
-    return torch.stack([torch.block_diag(*(block[g] for block in blocks)) for g in range(group.order)])
+    rho = torch.zeros(group.order, *[sum(block.shape[1] for block in blocks)] * 2, dtype=torch.float64, device="cpu")
+    start = 0
+    for block in blocks:
+        stop = start + block.shape[1]
+        rho[:, start:stop, start:stop] = block
+        start = stop
+    return rho
 
 
 def ranks_of(channels: int, ranks: Rank | Sequence[Rank], what: str) -> tuple[str, ...]:
@@ -37,6 +43,8 @@ def ranks_of(channels: int, ranks: Rank | Sequence[Rank], what: str) -> tuple[st
 
     Raises DomainError where the components of the ranks do not make up the channels.
     """
+    if not isinstance(ranks, str | int | Sequence):
+        raise DomainError(f"{what}_ranks={ranks!r}; name a rank, or the rank of every field in order")
     if isinstance(ranks, str | int):
         size = _COMPONENTS[_name(ranks)]
         names = [_name(ranks)] * (channels // size)
@@ -57,22 +65,25 @@ def turned(
 ) -> Float[Tensor, "batch components *turned"]:
     """Fields moved by the element g: their arrays about the centre of the first two axes, and their components."""
     rho = representation(group, ranks)[g].to(x)
-    return torch.einsum("ab,nb...->na...", rho, group.turn_grid(g, x))
+    moved: Tensor = torch.einsum("ab,nb...->na...", rho, group.turn_grid(g, x))
+    return moved
 
 
 def _name(rank: Rank) -> str:
     name = _BY_NUMBER.get(rank, "") if isinstance(rank, int) else rank
-    if name not in _RANKS:
+    if isinstance(rank, bool) or name not in _RANKS:
         raise DomainError(f"rank {rank!r} is unknown; choose one of {', '.join(_RANKS)}, or 0, 1, 2")
     return name
 
 
 def _determinant(matrices: Tensor) -> Tensor:
-    return torch.linalg.det(matrices).round()[:, None, None]
+    a, b, c, d = matrices.flatten(1).unbind(1)
+    return (a * d - b * c)[:, None, None]
 
 
 def _kronecker(matrices: Tensor) -> Tensor:
-    return torch.einsum("gab,gcd->gacbd", matrices, matrices).reshape(-1, 4, 4)
+    product: Tensor = torch.einsum("gab,gcd->gacbd", matrices, matrices)
+    return product.reshape(-1, 4, 4)
 
 
 _RANKS: dict[str, Callable[[Tensor], Tensor]] = {

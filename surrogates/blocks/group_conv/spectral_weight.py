@@ -77,7 +77,8 @@ class GroupTied(nn.Module):
 
     def dense(self) -> Complex[Tensor, "in out *kept"]:
         """The full weight with the axes that formulas have; in and out are channels x poses."""
-        return self._build().movedim(0, -1).unflatten(-1, self.frequencies.shape)
+        full = self._build()
+        return full.movedim(0, -1).view(self.in_channels, self.out_channels, *self.frequencies.shape)
 
     def _build(self) -> Tensor:
         # nothing here is saved for the backward pass: see `pick` and `Kept`

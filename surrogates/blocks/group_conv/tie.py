@@ -14,7 +14,10 @@ def pick(numbers: Tensor, places: Tensor) -> Tensor:
 
     Nothing is saved for the backward pass, so one result can be differentiated through any number of times.
     """
-    return _Pick.apply(numbers.reshape(-1), places)  # type: ignore[no-untyped-call]
+    if torch.compiler.is_compiling():  # which takes no functions with a forward derivative of their own
+        return numbers.reshape(-1).index_select(0, places)
+    picked: Tensor = _Pick.apply(numbers.reshape(-1), places)  # type: ignore[no-untyped-call]
+    return picked
 
 
 class _Pick(torch.autograd.Function):
