@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAPER_FILES = {
     "surrogates/potentials/mace.py": "2206.07697",
     "surrogates/potentials/tensornet.py": "2306.06482",
+    "surrogates/operators/group_fno.py": "2306.05697",
     "physics/atoms/pair.py": "",
     "physics/atoms/ewald.py": "10.1002/andp.19213690304",
     "physics/atoms/pme.py": "10.1063/1.470117",
