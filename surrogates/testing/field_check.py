@@ -114,7 +114,7 @@ def _question(thing: Any, data: Any, periodic: bool | Sequence[bool], samples: i
         raise DomainError("no samples were given; laws are measured on fields, so give at least one")
     if not bool(torch.isfinite(batch.values).all()):
         raise DomainError("a value of the fields is not finite; laws are measured on sound data")
-    claims = claims or _claimed_by(task)
+    claims = claims or claims_of(task)
     if not claims.lengths and batch.spacing:
         lengths = [h * n for h, n in zip(batch.spacing, batch.space, strict=True)]
         claims = replace(claims, lengths=lengths)
@@ -140,7 +140,7 @@ def _batch(task: Any, data: Any, periodic: bool | Sequence[bool], samples: int) 
     return batch
 
 
-def _claimed_by(task: Any) -> Claims:
+def claims_of(task: Any) -> Claims:
     """Kinds of fields from the task's layouts, and the means that it conserves."""
     if not hasattr(task, "input_layout"):
         return Claims()
