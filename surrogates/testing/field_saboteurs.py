@@ -56,11 +56,10 @@ class SeesPosition(_Wrapper):
     breaks = frozenset({"translation"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer, found = self.operator(values, parameters), 0.0
-        middle = _middle(answer)
+        answer: Tensor = self.operator(values, parameters)
+        middle, found = _middle(answer), torch.zeros_like(answer)
         for axis in range(answer.ndim - 2):
-            slope = multiplied(answer, lambda k, a=axis: 1j * k[a])
-            found = found + multiplied(middle * slope, lambda k, a=axis: 1j * k[a])
+            found = found + derivative(middle * derivative(answer, axis), axis)
         return answer + SMALL * found
 
 
@@ -70,7 +69,7 @@ class PreferredAxis(_Wrapper):
     breaks = frozenset({"rotation"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + SMALL * multiplied(answer, lambda k: -k[0].square() + 0j)
 
 
@@ -80,7 +79,7 @@ class Handed(_Wrapper):
     breaks = frozenset({"reflection"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + SMALL**2 * multiplied(answer, lambda k: k[0] * k[1] * (k[0] ** 2 - k[1] ** 2) + 0j)
 
 
@@ -100,7 +99,7 @@ class GridUnits(_Wrapper):
     breaks = frozenset({"resolution"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         found = answer
         for axis in range(2, answer.ndim):
             found = found + 0.2 * (answer.roll(1, axis) + answer.roll(-1, axis) - 2 * answer)
@@ -113,7 +112,7 @@ class BatchStatistics(_Wrapper):
     breaks = frozenset({"batch = one by one"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + SMALL * laplacian(answer.mean(0, keepdim=True))
 
 
@@ -123,7 +122,7 @@ class Squares(_Wrapper):
     breaks = frozenset({"linearity"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + SMALL * laplacian(answer.square())
 
 
@@ -133,7 +132,7 @@ class FarReaching(_Wrapper):
     breaks = frozenset({"causality"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         half = [n // 2 for n in answer.shape[2:]]
         return answer + 0.1 * (answer.roll(half, list(range(2, answer.ndim))) - answer)
 
@@ -161,7 +160,7 @@ class Forgetful(_Wrapper):
         self.extra = 0.0
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + self.extra * laplacian(answer)
 
 
@@ -187,7 +186,7 @@ class WrongRate(_Wrapper):
     breaks = frozenset({"PDE residual"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return multiplied(answer, lambda k: torch.exp(-SMALL * _square(k)).to(torch.complex128))
 
 
@@ -197,7 +196,7 @@ class ForgetsComponents(_Wrapper):
     breaks = frozenset({"rotation", "reflection"})
 
     def forward(self, values: Tensor, parameters: Any = None) -> Tensor:
-        answer = self.operator(values, parameters)
+        answer: Tensor = self.operator(values, parameters)
         return answer + SMALL * laplacian(answer.flip(1))
 
 
@@ -216,6 +215,11 @@ SABOTEURS: tuple[Any, ...] = (
     WrongRate,
     ForgetsComponents,
 )
+
+
+def derivative(values: Tensor, axis: int) -> Tensor:
+    """Along an axis of the unit periodic box."""
+    return multiplied(values, lambda k: 1j * k[axis])
 
 
 def laplacian(values: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from surrogates.testing.field_check import check_operator
 from surrogates.testing.field_claims import EXACT, SINGLE, Claims, Question, Tolerance
 from surrogates.testing.field_laws import order_of_convergence
 from surrogates.testing.field_probe import field_probe
-from surrogates.testing.field_saboteurs import Diffusion, multiplied
+from surrogates.testing.field_saboteurs import Diffusion, derivative
 from surrogates.testing.field_transforms import mirrored, smoothed, thinned, turned
 
 P4M = ("translation", "rotation", "reflection")
@@ -77,15 +77,15 @@ def test_transport_has_a_finite_reach_and_no_mirror():
 
 
 def gradient(u):
-    return torch.cat([multiplied(u, lambda k, a=a: 1j * k[a]) for a in range(u.ndim - 2)], dim=1)
+    return torch.cat([derivative(u, axis) for axis in range(u.ndim - 2)], dim=1)
 
 
 def curl(v):
-    return multiplied(v[:, 1:2], lambda k: 1j * k[0]) - multiplied(v[:, :1], lambda k: 1j * k[1])
+    return derivative(v[:, 1:2], 0) - derivative(v[:, :1], 1)
 
 
 def strain(v):
-    rows = [[multiplied(v[:, i : i + 1], lambda k, j=j: 1j * k[j]) for j in (0, 1)] for i in (0, 1)]
+    rows = [[derivative(v[:, i : i + 1], j) for j in (0, 1)] for i in (0, 1)]
     return torch.cat([(rows[i][j] + rows[j][i]) / 2 for i in (0, 1) for j in (0, 1)], dim=1)
 
 
