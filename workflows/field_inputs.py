@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.datasets import Fields
+from surrogates.datasets.read_fields import read_fields
 from surrogates.physics.errors import DomainError
 from surrogates.training.checkpoint import load
 from surrogates.workflows.desk import Desk
@@ -13,8 +14,6 @@ from surrogates.workflows.desk import Desk
 
 def field_data(path: str, every: int = 1) -> Fields:
     """Trajectories of a file or folder, at each `every`-th grid point."""
-    from surrogates.datasets.read_fields import read_fields
-
     data = read_fields(path)
     return data if every == 1 else data.every(every)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -62,8 +63,12 @@ def classes_of(module: str) -> dict[str, ast.ClassDef]:
 
 
 def is_model(cls: ast.ClassDef) -> bool:
-    """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it."""
+    """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it.
+
+    That is a batch class, or channels on a grid, (batch, channels, *space).
+    """
     module = any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases)
     forward = [n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "forward"]
     annotations = [a.annotation for f in forward for a in f.args.args[1:2]]
-    return module and any(a is not None and ast.unparse(a).endswith("Batch") for a in annotations)
+    texts = [ast.unparse(a) for a in annotations if a is not None]
+    return module and any(t.endswith("Batch") or re.search(r"'batch \w+ \*space'", t) for t in texts)

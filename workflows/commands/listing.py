@@ -52,7 +52,7 @@ def papers() -> list[tuple[str, str]]:
 
 
 def _models() -> list[tuple[str, str]]:
-    rooms = ("surrogates.potentials",)
+    rooms = ("surrogates.potentials", "surrogates.operators")
     return [(name, _first_line(*name.split(":"))) for name in parts_in(rooms)]
 
 

@@ -85,7 +85,7 @@ def laws(unit: Finished) -> Section | None:
     """Every law's violation with its scale, the reference's beside it."""
     if not unit.result.laws:
         return None
-    theirs = {law.name: law for law in unit.result.reference_laws}
+    theirs = {law.name: law for law in getattr(unit.result, "reference_laws", ())}
     rows = []
     for law in unit.result.laws:
         other = theirs.get(law.name)

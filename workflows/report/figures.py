@@ -1,76 +1,22 @@
 """Figures of the report as SVG text: vector axes, rasterised clouds, one style.
 
-Arrays in, SVG out. matplotlib is driven without pyplot, so that nothing global is touched.
+Arrays in, SVG out.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
-_SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
-_STYLE: Any = {
-    "svg.fonttype": "path",
-    "svg.hashsalt": "surrogates",  # the same figure is the same text in every run
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-}
+from surrogates.workflows.report.canvas import BLUE, GREY, ORANGE, SHADES, Canvas, plain_numbers, styled
 
 
-class _Canvas:
-    """A figure with `columns` panels, of widths in the ratios `shares` if given; `svg()` closes it."""
-
-    def __init__(
-        self, columns: int = 1, width: float = 4.2, height: float = 3.1, shares: Sequence[float] | None = None
-    ) -> None:
-        self.figure = Figure(figsize=(width * columns, height), layout="constrained", dpi=110)
-        FigureCanvasSVG(self.figure)
-        self.axes: list[Axes] = list(self.figure.subplots(1, columns, squeeze=False, width_ratios=shares)[0])
-
-    def svg(self) -> str:
-        text = io.StringIO()
-        self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)
-
-
-def _plain_numbers(*axes: Any) -> None:
-    """Numbers rather than powers of ten on logarithmic axes, at 1, 2 and 5 of each decade."""
-    for axis in axes:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.set_minor_formatter(NullFormatter())
-
-
-def _styled(draw: Callable[..., str]) -> Callable[..., str]:
-    def drawn(*args: Any, **kwargs: Any) -> str:
-        with rc_context(_STYLE):
-            return draw(*args, **kwargs)
-
-    drawn.__doc__ = draw.__doc__
-    return drawn
-
-
-@_styled
+@styled
 def parity(panels: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> str:
     """Predicted against reference, a panel for each (title with unit, reference, predicted)."""
-    canvas = _Canvas(len(panels))
+    canvas = Canvas(len(panels))
     for axis, (title, reference, predicted) in zip(canvas.axes, panels, strict=True):
         low, high = float(min(reference.min(), predicted.min())), float(max(reference.max(), predicted.max()))
         axis.plot([low, high], [low, high], color=GREY, lw=0.8, zorder=1)
@@ -80,16 +26,16 @@ def parity(panels: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> str:
     return canvas.svg()
 
 
-@_styled
+@styled
 def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str, title: str = "") -> str:
     """Grouped bars: {series: {category: value}}."""
-    canvas = _Canvas()
+    canvas = Canvas()
     (axis,) = canvas.axes
     categories = sorted({c for values in groups.values() for c in values}, key=lambda c: (len(c), c))
     width = 0.8 / max(len(groups), 1)
     for k, (name, values) in enumerate(groups.items()):
         place = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        axis.bar(place, [values.get(c, np.nan) for c in categories], width, label=name, color=_SHADES[k % 6])
+        axis.bar(place, [values.get(c, np.nan) for c in categories], width, label=name, color=SHADES[k % 6])
     axis.set_xticks(range(len(categories)), categories)
     axis.set(ylabel=ylabel, title=title)
     if len(groups) > 1:
@@ -97,10 +43,10 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str, title: str =
     return canvas.svg()
 
 
-@_styled
+@styled
 def spread_against_error(sets: Mapping[str, tuple[np.ndarray, np.ndarray]], *, unit: str) -> str:
     """Predicted band against the error that was made, a panel a data set, with the running 90 % quantile."""
-    canvas = _Canvas(len(sets))
+    canvas = Canvas(len(sets))
     for axis, (name, (width, error)) in zip(canvas.axes, sets.items(), strict=True):
         axis.scatter(width, error, s=3, alpha=0.3, color=BLUE, linewidths=0, rasterized=True)
         order = np.argsort(width)
@@ -111,64 +57,69 @@ def spread_against_error(sets: Mapping[str, tuple[np.ndarray, np.ndarray]], *, u
         axis.plot(ends, ends, color=GREY, lw=0.8, label="the promise")
         axis.set(xscale="log", yscale="log", title=name, xlabel=f"90 % band ({unit})", ylabel=f"error ({unit})")
         axis.set_ylim(bottom=max(np.quantile(error, 0.005), 1e-6))
-        _plain_numbers(axis.xaxis, axis.yaxis)
+        plain_numbers(axis.xaxis, axis.yaxis)
         axis.legend()
     return canvas.svg()
 
 
-@_styled
+@styled
 def coverage_by_tercile(rows: Mapping[str, tuple[float, Sequence[float]]], *, level: float) -> str:
     """Coverage of the band: all, and by third of its width, for each data set."""
-    canvas = _Canvas()
+    canvas = Canvas()
     (axis,) = canvas.axes
     labels = ["all", "narrow", "middle", "wide"]
     for k, (name, (everything, terciles)) in enumerate(rows.items()):
-        axis.plot(labels, [everything, *terciles], "o-", color=_SHADES[k % 6], label=name, lw=1)
+        axis.plot(labels, [everything, *terciles], "o-", color=SHADES[k % 6], label=name, lw=1)
     axis.axhline(level, color=GREY, lw=0.8)
     axis.set(ylim=(0, 1.02), ylabel="share of errors inside", title=f"Coverage of the {100 * level:.0f} % band")
     axis.legend()
     return canvas.svg()
 
 
-@_styled
+@styled
 def history(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str) -> str:
     """Curves {name: (x, y)} on a logarithmic ordinate."""
-    canvas = _Canvas()
+    canvas = Canvas()
     (axis,) = canvas.axes
     for k, (name, (x, y)) in enumerate(curves.items()):
-        axis.plot(x, y, color=_SHADES[k % 6], label=name, lw=1.2)
+        axis.plot(x, y, color=SHADES[k % 6], label=name, lw=1.2)
     axis.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
     if len(curves) > 1:
         axis.legend()
     return canvas.svg()
 
 
-@_styled
+@styled
 def learning_curve(
-    samples: Sequence[float], errors: Sequence[float], law: tuple[float, float] | None, unit: str
+    samples: Sequence[float],
+    errors: Sequence[float],
+    law: tuple[float, float] | None,
+    *,
+    xlabel: str = "training frames",
+    ylabel: str = "force MAE (meV/Å)",
 ) -> str:
     """Error against training samples with the fitted power law (amplitude, exponent)."""
-    canvas = _Canvas()
+    canvas = Canvas()
     (axis,) = canvas.axes
     axis.plot(samples, errors, "o", color=BLUE)
     if law is not None:
         x = np.geomspace(min(samples), 8 * max(samples), 50)
         axis.plot(x, law[0] * x ** (-law[1]), color=ORANGE, lw=1, label=f"n^(-{law[1]:.2f})")
         axis.legend()
-    axis.set(xscale="log", yscale="log", xlabel="training frames", ylabel=f"force MAE ({unit})")
-    _plain_numbers(axis.xaxis, axis.yaxis)
+    axis.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    plain_numbers(axis.xaxis, axis.yaxis)
     return canvas.svg()
 
 
-@_styled
+@styled
 def lines(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str, title: str = ""
 ) -> str:
     """Curves {name: (x, y)} on plain axes."""
-    canvas = _Canvas(width=5.2)
+    canvas = Canvas(width=5.2)
     (axis,) = canvas.axes
     for k, (name, (x, y)) in enumerate(curves.items()):
-        axis.plot(x, y, color=_SHADES[k % 6], label=name, lw=1.0)
+        axis.plot(x, y, color=SHADES[k % 6], label=name, lw=1.0)
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.ticklabel_format(axis="y", useOffset=False)
     if len(curves) > 1:
@@ -176,10 +127,10 @@ def lines(
     return canvas.svg()
 
 
-@_styled
+@styled
 def sticks(up: Sequence[float], down: Sequence[float] | None, *, xlabel: str, names: tuple[str, str]) -> str:
     """Two line spectra back to back (wavenumbers in 1/cm): the surrogate's upwards, the reference's downwards."""
-    canvas = _Canvas(width=6.4, height=2.6)
+    canvas = Canvas(width=6.4, height=2.6)
     (axis,) = canvas.axes
     axis.vlines(up, 0, 1, color=BLUE, lw=1.2, label=names[0])
     if down is not None and len(down):
@@ -191,32 +142,32 @@ def sticks(up: Sequence[float], down: Sequence[float] | None, *, xlabel: str, na
     return canvas.svg()
 
 
-@_styled
+@styled
 def fitted(
     curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], *, xlabel: str, ylabel: str
 ) -> str:
     """Points with the curve through them: {name: (x, y, fine x, fitted y)}."""
-    canvas = _Canvas(width=5.2)
+    canvas = Canvas(width=5.2)
     (axis,) = canvas.axes
     for k, (name, (x, y, fine, fit)) in enumerate(curves.items()):
-        axis.plot(fine, fit, color=_SHADES[k % 6], lw=1.0)
-        axis.plot(x, y, "o" if k == 0 else "s", color=_SHADES[k % 6], ms=4, mfc="none", label=name)
+        axis.plot(fine, fit, color=SHADES[k % 6], lw=1.0)
+        axis.plot(x, y, "o" if k == 0 else "s", color=SHADES[k % 6], ms=4, mfc="none", label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.legend()
     return canvas.svg()
 
 
-@_styled
+@styled
 def bands(sets: Mapping[str, Mapping[str, np.ndarray]], *, labels: Sequence[tuple[float, str]]) -> str:
     """Phonon bands (x, bands in THz) over each other, their densities of states (dos_frequencies, dos) beside them.
 
     The first set decides about the path and its `labels` (x, name); others are stretched to its length.
     """
-    canvas = _Canvas(2, width=4.0, height=3.6, shares=[3.4, 1.0])
+    canvas = Canvas(2, width=4.0, height=3.6, shares=[3.4, 1.0])
     along, beside = canvas.axes
     length = next(iter(sets.values()))["x"][-1]
     for k, (name, found) in reversed(list(enumerate(sets.items()))):  # the first on top
-        style: Any = {"color": _SHADES[k % 6], "lw": 1.2 if k == 0 else 1.6, "ls": "-" if k == 0 else (0, (3, 2))}
+        style: Any = {"color": SHADES[k % 6], "lw": 1.2 if k == 0 else 1.6, "ls": "-" if k == 0 else (0, (3, 2))}
         along.plot(found["x"] * (length / found["x"][-1]), found["bands"], **style)
         beside.plot(found["dos"], found["dos_frequencies"], label=name, **style)
     for x, _ in labels:
@@ -230,14 +181,14 @@ def bands(sets: Mapping[str, Mapping[str, np.ndarray]], *, labels: Sequence[tupl
     return canvas.svg()
 
 
-@_styled
+@styled
 def times(names: Sequence[str], seconds: Sequence[float], *, title: str) -> str:
     """Time a call on a logarithmic axis, one horizontal bar each, from the power of ten below half the shortest."""
-    canvas = _Canvas(height=0.6 + 0.42 * len(names))
+    canvas = Canvas(height=0.6 + 0.42 * len(names))
     (axis,) = canvas.axes
-    axis.barh(list(names), [1e3 * s for s in seconds], color=[_SHADES[k % 6] for k in range(len(names))])
+    axis.barh(list(names), [1e3 * s for s in seconds], color=[SHADES[k % 6] for k in range(len(names))])
     axis.set(xscale="log", xlabel="CPU ms a call", title=title)
     axis.set_xlim(left=10.0 ** np.floor(np.log10(500 * min(seconds))))
-    _plain_numbers(axis.xaxis)
+    plain_numbers(axis.xaxis)
     axis.invert_yaxis()
     return canvas.svg()

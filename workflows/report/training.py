@@ -59,7 +59,7 @@ def training(unit: Finished, invested: float) -> Section:
     if law is not None:
         points = [(p.frames, 1e3 * p.force_mae) for p in result.curve]
         fitted = (1e3 * law.amplitude, law.exponent)
-        drawn = figures.learning_curve([p[0] for p in points], [p[1] for p in points], fitted, "meV/Å")
+        drawn = figures.learning_curve([p[0] for p in points], [p[1] for p in points], fitted)
         blocks.append(Picture(drawn, "Error on the validation part; each point had a budget in proportion."))
         text.append(_advice(unit, law, invested))
     return Section("How it learned", text, blocks)

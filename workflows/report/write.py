@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surrogates.workflows.files import write_text
-from surrogates.workflows.report import accuracy, costs, crystals, simulations, training
+from surrogates.workflows.report import accuracy, costs, crystals, fields, simulations, training
 from surrogates.workflows.report.criteria import criteria
 from surrogates.workflows.report.finished import Finished, FinishedRun, finished_run
 from surrogates.workflows.report.page import Section, render
@@ -27,8 +27,14 @@ def sections(run: FinishedRun) -> Iterator[Section]:
     judged = list(run.of("evaluate"))
     for k, unit in enumerate(judged):
         yield from _judged(unit, run, again=any(unit.result.scores == one.result.scores for one in judged[:k]))
+    for unit in run.of("evaluate_operator"):
+        yield from fields.judged(unit, run)
+    for unit in run.of("rollout"):
+        yield fields.rollout(unit)
     for unit in run.of("train"):
         yield training.training(unit, costs.invested(run)[0])
+    for unit in run.of("train_operator"):
+        yield fields.training(unit)
     for kind, section in (
         ("relax", simulations.minima),
         ("vibrations", simulations.vibrations),
@@ -37,6 +43,8 @@ def sections(run: FinishedRun) -> Iterator[Section]:
         ("phonons", crystals.phonons),
         ("dynamics", simulations.trajectory),
         ("generate", training.data),
+        ("generate_fields", fields.data),
+        ("read_fields", fields.data),
     ):
         for unit in run.of(kind):
             yield section(unit)

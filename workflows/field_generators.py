@@ -1,0 +1,35 @@
+"""Which generators make fields and what they take, read from the source without importing it."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+from surrogates.workflows.source_tree import modules_of, tree_of
+
+_ROOM = "surrogates.datasets.generators"
+
+
+@cache
+def generators() -> dict[str, ast.FunctionDef]:
+    """Functions that return `Fields`, by name; in the modules of the generators' room."""
+    found = {}
+    for module in modules_of(_ROOM):
+        tree = tree_of(module)
+        for node in tree.body if tree else ():
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and _returns_fields(node):
+                found[node.name] = node
+    return {name: node for name, node in sorted(found.items()) if "samples" in _names(node)}
+
+
+def arguments_of(generator: str) -> list[str]:
+    """Names of its arguments."""
+    return _names(generators()[generator])
+
+
+def _names(node: ast.FunctionDef) -> list[str]:
+    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+
+
+def _returns_fields(node: ast.FunctionDef) -> bool:
+    return node.returns is not None and ast.unparse(node.returns).split(".")[-1] == "Fields"
