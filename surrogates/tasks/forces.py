@@ -15,7 +15,6 @@ from torch import Tensor
 
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.interfaces import Potential
-from surrogates.physics.errors import SurrogatesError
 
 AtomicEnergies = Potential | Callable[[AtomsBatch], Tensor]
 
@@ -103,6 +102,6 @@ def _vector_products(forces: Tensor, leaf: Tensor, seeds: Tensor) -> Tensor:
         return torch.autograd.grad(
             forces, leaf, seeds, is_grads_batched=True, retain_graph=True, materialize_grads=True
         )[0]
-    except (RuntimeError, SurrogatesError):  # of torch, and of our kernels
+    except RuntimeError:
         single = [torch.autograd.grad(forces, leaf, s, retain_graph=True, materialize_grads=True)[0] for s in seeds]
         return torch.stack(single)
