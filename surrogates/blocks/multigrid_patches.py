@@ -119,7 +119,8 @@ class MultigridPatches(nn.Module):
                 f"level {self.levels} cuts each axis into {2**self.levels} patches, more than the {min(shape)} pixels "
                 f"of a grid {tuple(shape)}; use at most level {max(min(shape), 1).bit_length() - 1}"
             )
-        return [PatchAxis(n, self.levels, round(f * n), b) for n, f, b in zip(shape, fractions, walls, strict=True)]
+        pixels = [round(f * n) if self.levels else 0 for n, f in zip(shape, fractions, strict=True)]
+        return [PatchAxis(n, self.levels, p, b) for n, p, b in zip(shape, pixels, walls, strict=True)]
 
     def views(self, values: Float[Tensor, "batch channels *space"]) -> PatchViews:
         """The field at every level, from which `PatchViews.take` gathers windows: few or all of them."""
@@ -180,7 +181,7 @@ class MultigridPatches(nn.Module):
     ) -> Float[Tensor, "rows channels *patch"]:
         """The patches inside windows: what `split` gives for a field of that grid."""
         for i, axis in enumerate(self.axes(shape)):
-            windows = windows.narrow(i + 2, axis.padding, axis.patch) if self.levels else windows
+            windows = windows.narrow(i + 2, axis.padding, axis.patch)
         return windows
 
     def stitch(
@@ -215,12 +216,13 @@ class PatchViews:
     def take(self, patches: range) -> Float[Tensor, "rows windowed *window"]:
         """Windows of these patches, numbered as the axes run: the last axis fastest."""
         device, dim = self.levels[0].device, len(self.grid)
-        chosen = torch.unravel_index(torch.arange(patches.start, patches.stop, device=device), self.grid)
+        numbers = torch.arange(patches.start, patches.stop, device=device)
         windows = []
         for values, pixels in zip(self.levels, self.pixels, strict=True):
             index: list[Any] = [slice(None), slice(None)]
             for i in range(dim):
-                along = pixels[i][chosen[i]]  # (patches taken, window)
+                chosen = numbers // prod(self.grid[i + 1 :]) % self.grid[i]
+                along = pixels[i][chosen]  # (patches taken, window)
                 index.append(along.reshape([len(along)] + [-1 if a == i else 1 for a in range(dim)]))
             windows.append(values[tuple(index)])  # (batch, channels, patches taken, *window)
         return torch.cat(windows, dim=1).movedim(2, 0).flatten(0, 1)

@@ -10,18 +10,19 @@ Changed: coordinates, where they are inputs, are those of the whole domain; coar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.blocks.field_inputs import field_channels, with_positions
-from surrogates.blocks.frequencies import each_axis
+from surrogates.blocks.frequencies import Frequencies, each_axis
 from surrogates.blocks.multigrid_patches import MultigridPatches
 from surrogates.blocks.spectral_weights.joint import JointCP, JointTrain, JointTucker, LayerView
 from surrogates.operators.tfno import TFNO
 from surrogates.physics.errors import DomainError
 
-JOINT = {"joint tucker": JointTucker, "joint cp": JointCP, "joint tt": JointTrain}
+JOINT: dict[str, type[nn.Module]] = {"joint tucker": JointTucker, "joint cp": JointCP, "joint tt": JointTrain}
 
 
 class MGTFNO(nn.Module):
@@ -100,7 +101,7 @@ class MGTFNO(nn.Module):
 
     def _check_windows(self, shape: Sequence[int]) -> None:
         windows = tuple(axis.window for axis in self.patches.axes(shape))
-        top = [max(abs(f) for f in axis) for axis in self.backbone.blocks[0].spectral.frequencies.axes]
+        top = [max(map(abs, axis)) for axis in Frequencies.lowest(self.modes).axes]
         if any(2 * f > n for f, n in zip(top, windows, strict=True)):
             raise DomainError(
                 f"at level {self.patches.levels} with padding {self.patches.padding} a grid {tuple(shape)} has windows "
@@ -112,4 +113,5 @@ class MGTFNO(nn.Module):
 def share(joint: nn.Module, network: TFNO) -> None:
     """Let the layers of a network take their weights from joint ones, which it does not register."""
     for layer, block in enumerate(network.blocks):
-        block.spectral.weights = LayerView(joint, layer)
+        spectral: Any = block.spectral
+        spectral.weights = LayerView(joint, layer)

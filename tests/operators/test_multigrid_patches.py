@@ -44,7 +44,7 @@ def test_level_zero_is_no_patching():
     field, patches = noise(2, 3, 10, 11), MultigridPatches(levels=0, padding=0.3, boundary="zero")
     assert patches(field) is field
     assert patches.channels(3) == 3
-    assert patches.stitch(patches.crop(field, (10, 11)), (10, 11)) is field
+    assert torch.equal(patches.stitch(patches.crop(field, (10, 11)), (10, 11)), field)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
