@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from surrogates.physics.errors import DomainError
-from surrogates.physics.fields.direct import Array, Pattern, factorise, matrix, pattern
+from surrogates.physics.fields.direct import Array, Pattern, factorise, matrix, needs_pinning, pattern
 from surrogates.physics.fields.finite_volume import FiniteVolumes, finite_volumes
 from surrogates.physics.fields.grid import Grid
 from surrogates.physics.fields.random_field import gaussian_random_field
@@ -46,10 +46,11 @@ def solve(
     right = right_hand_side(operator, forcing)
     shape = pattern(operator)
     b = right.reshape(len(right), -1).cpu().numpy().astype(np.float64)[:, shape.cells]
-    if shape.free:
+    pinned = needs_pinning(operator, shape)
+    if pinned:
         check_compatible(b)
         b = b - b.mean(axis=1, keepdims=True)
-    inside = _solve_groups(operator, shape, b)
+    inside = _solve_groups(operator, shape, b, pinned)
     u = np.zeros((len(right), right[0].numel()))
     u[:, shape.cells] = inside
     return torch.as_tensor(u.reshape(right.shape), dtype=a.dtype, device=a.device)
@@ -137,7 +138,7 @@ def check_compatible(b: Float[np.ndarray, "samples cells"]) -> None:
         )
 
 
-def _solve_groups(operator: FiniteVolumes, shape: Pattern, b: Array) -> Array:
+def _solve_groups(operator: FiniteVolumes, shape: Pattern, b: Array, pinned: bool) -> Array:
     """Solve each distinct permeability once for all its right-hand sides."""
     n = len(operator.diagonal)
     groups: dict[bytes, list[int]] = {}
@@ -150,7 +151,7 @@ def _solve_groups(operator: FiniteVolumes, shape: Pattern, b: Array) -> Array:
             groups.setdefault(key, []).append(sample)
     out = np.empty_like(b)
     for rows in groups.values():
-        inverse = factorise(matrix(operator, shape, 0 if n == 1 else rows[0]), shape)
+        inverse = factorise(matrix(operator, shape, 0 if n == 1 else rows[0]), shape, pinned=pinned)
         out[rows] = inverse(np.ascontiguousarray(b[rows].T)).T
     return out
 

@@ -21,7 +21,9 @@ from surrogates.physics.errors import DomainError
 from surrogates.physics.fields.finite_volume import FiniteVolumes
 
 Array = np.ndarray
-BAND = 128  # up to this half-bandwidth the banded factorisation was the faster one (64² cells 2x, 128² 2.7x)
+BAND = (
+    128  # up to this half-bandwidth the banded factorisation was the faster one for one solve (64² cells 2x, 128² 2.7x)
+)
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,11 @@ class Pattern:
     Args:
         cells: flat indices of the cells inside, in the order of the unknowns.
         pairs: (2, faces) unknowns i, j on both sides of each inner face. faces: for each axis its flat face indices.
-        free: whether no wall holds u anywhere, so that a constant is free.
     """
 
     cells: Array
     pairs: Array
     faces: tuple[Array, ...]
-    free: bool
 
     @property
     def size(self) -> int:
@@ -51,11 +51,7 @@ class Pattern:
 
 
 def pattern(operator: FiniteVolumes) -> Pattern:
-    """The unknowns and their couplings.
-
-    Raises DomainError where a part of the domain is cut off from every wall that holds u: with other parts about, the
-    constant on it is unknown.
-    """
+    """The unknowns and their couplings."""
     grid = operator.grid
     inside = np.ones(grid.shape, bool) if operator.mask is None else operator.mask.cpu().numpy()
     number = np.cumsum(inside).reshape(grid.shape) - 1
@@ -69,21 +65,28 @@ def pattern(operator: FiniteVolumes) -> Pattern:
         shape[axis] = n + 1
         flat = np.arange(np.prod(shape)).reshape(shape)
         places.append(np.take(flat, upper, axis)[both])
-    coupled = np.concatenate(pairs, axis=1)
-    size = int(inside.sum())
-    graph = scipy.sparse.coo_array((np.ones(coupled.shape[1]), (coupled[0], coupled[1])), shape=(size, size))
+    return Pattern(np.flatnonzero(inside), np.concatenate(pairs, axis=1), tuple(places))
+
+
+def needs_pinning(operator: FiniteVolumes, shape: Pattern) -> bool:
+    """Whether no wall holds u anywhere, so that a constant is free.
+
+    Raises DomainError where one part of several is cut off from every wall that holds u: its level is unknown.
+    """
+    edges = (np.ones(shape.pairs.shape[1]), (shape.pairs[0], shape.pairs[1]))
+    graph = scipy.sparse.coo_array(edges, shape=(shape.size, shape.size))
     count, part = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    held = _held(operator)[inside]
+    held = _held(operator).reshape(-1)[shape.cells]
     anchored = np.bincount(part, weights=held, minlength=count) > 0
     if not anchored.all() and count > 1:
         loose = int(np.flatnonzero(~anchored)[0])
-        at = np.argwhere(inside)[np.flatnonzero(part == loose)[0]]
+        at = np.unravel_index(shape.cells[np.flatnonzero(part == loose)[0]], operator.grid.shape)
         raise DomainError(
             f"the domain has {count} separate parts, and no wall holds u on the one around cell "
             f"{tuple(int(i) for i in at)} ({int((part == loose).sum())} cells): its level is unknown; connect it, take "
             "it out of the mask, or give it a Dirichlet or Robin wall"
         )
-    return Pattern(np.flatnonzero(inside), coupled, tuple(places), not bool(anchored.all()))
+    return not bool(anchored.all())
 
 
 def matrix(operator: FiniteVolumes, shape: Pattern, sample: int = 0) -> scipy.sparse.csr_array:
@@ -102,15 +105,15 @@ def matrix(operator: FiniteVolumes, shape: Pattern, sample: int = 0) -> scipy.sp
 
 
 def factorise(
-    system: scipy.sparse.csr_array, shape: Pattern
+    system: scipy.sparse.csr_array, shape: Pattern, *, pinned: bool = False
 ) -> Callable[[Float[np.ndarray, "cells *columns"]], Float[np.ndarray, "cells *columns"]]:
-    """b -> x with A x = b, as often as wanted; for a free domain the x of zero mean."""
-    if not shape.free:
-        return _cholesky(system) if shape.band <= BAND else _lu(system)
+    """b -> x with A x = b, as often as wanted; `pinned` for a singular A, with the x of zero mean."""
+    if not pinned:
+        return _cholesky(system) if shape.band <= BAND else sparse_lu(system)
     if shape.size == 1:
         return np.zeros_like
     rest = system[1:, 1:]
-    inner = _cholesky(rest) if shape.band <= BAND else _lu(rest)
+    inner = _cholesky(rest) if shape.band <= BAND else sparse_lu(rest)
 
     def solve(b: Array) -> Array:
         x = np.concatenate([np.zeros_like(b[:1]), inner(b[1:])])
@@ -128,7 +131,8 @@ def _cholesky(system: scipy.sparse.csr_array) -> Callable[[Array], Array]:
     return lambda b: scipy.linalg.cho_solve_banded((factor, True), b, check_finite=False)
 
 
-def _lu(system: scipy.sparse.csr_array) -> Callable[[Array], Array]:
+def sparse_lu(system: scipy.sparse.csr_array) -> Callable[[Array], Array]:
+    """b -> x; slower to make than a short band's Cholesky but several times faster to use, so for many solves."""
     return scipy.sparse.linalg.splu(
         system.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     ).solve

@@ -153,7 +153,7 @@ def test_samples_are_solved_as_one_by_one_and_equal_permeabilities_once(monkeypa
     f = torch.randn(3, 9, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     calls = []
     factorise = darcy.factorise
-    monkeypatch.setattr(darcy, "factorise", lambda *given: calls.append(1) or factorise(*given))
+    monkeypatch.setattr(darcy, "factorise", lambda *given, **named: calls.append(1) or factorise(*given, **named))
     together = darcy.solve(a, f, grid)
     assert len(calls) == 2
     for k in range(3):
