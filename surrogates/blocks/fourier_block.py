@@ -105,8 +105,8 @@ NORMS = ("instance", "group", "adaptive")
 
 
 def named_block(name: str, width: int, n_parameters: int) -> Callable[[nn.Module, bool, bool], nn.Module]:
-    """(spectral, first, last) -> block, for "postactivation" or "preactivation", and behind it " + instance", " + group"
-    or " + adaptive" for a norm. Raises DomainError for any other name."""
+    """(spectral, first, last) -> block, for "postactivation" or "preactivation", and behind it " + instance",
+    " + group" or " + adaptive" for a norm. Raises DomainError for any other name."""
     order, _, norm = (part.strip() for part in name.partition("+"))
     if order not in BLOCKS or norm not in ("", *NORMS):
         raise DomainError(
