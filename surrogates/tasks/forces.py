@@ -15,6 +15,7 @@ from torch import Tensor
 
 from surrogates.datasets.batch import AtomsBatch
 from surrogates.interfaces import Potential
+from surrogates.physics.errors import DomainError
 
 AtomicEnergies = Potential | Callable[[AtomsBatch], Tensor]
 
@@ -47,7 +48,8 @@ def energy_forces(
 ) -> EnergyForcesResult:
     """Energy (structures,), forces (atoms, 3) and, if asked, stress (structures, 6) of a batch with edges.
 
-    With `create_graph` the forces can be differentiated again, as training and Hessians need.
+    With `create_graph` the forces can be differentiated again, as training and Hessians need; DomainError where the
+    potential is a compiled one (torch.compile), whose forces cannot.
     """
     with torch.enable_grad():
         leaf = atoms.positions if atoms.positions.requires_grad else atoms.positions.detach().requires_grad_()
@@ -60,9 +62,7 @@ def energy_forces(
         energies = potential(moved)
         energy = total(energies, atoms)
         if energies.requires_grad:
-            grads = torch.autograd.grad(
-                energy.sum(), inputs, create_graph=create_graph, materialize_grads=True, retain_graph=create_graph
-            )
+            grads = _gradients(energy.sum(), inputs, create_graph)
         else:  # no edges at all: nothing depends on the positions
             grads = tuple(torch.zeros_like(x) for x in inputs)
     if not create_graph:
@@ -87,6 +87,20 @@ def hessian(potential: AtomicEnergies, atoms: AtomsBatch) -> Float[Tensor, "dof 
     rows = -_vector_products(forces, leaf, seeds.reshape(-1, *forces.shape)).reshape(len(seeds), n)
     full = rows[place] * (structure[:, None] == structure[None, :])
     return (full + full.T) / 2
+
+
+def _gradients(energy: Tensor, inputs: list[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
+    try:
+        return torch.autograd.grad(
+            energy, inputs, create_graph=create_graph, materialize_grads=True, retain_graph=create_graph
+        )
+    except RuntimeError as error:
+        if "donated buffer" not in str(error):
+            raise
+        raise DomainError(
+            "forces of a model that torch.compile has compiled cannot be differentiated, as training and Hessians need "
+            "(no setting of torch changes that); train and differentiate the model itself, and compile it to predict"
+        ) from error
 
 
 def _voigt(virial: Tensor, cell: Tensor) -> Tensor:

@@ -291,3 +291,24 @@ def test_scores_are_the_textbook_ones():
     assert scores.energy_mae_trivial == pytest.approx(0.0, abs=1e-12)  # two compositions, two elements
     for word in ("2 structures, 4 atoms", "meV/atom", "meV/Å", "O 200"):
         assert word in str(scores)
+
+
+class Once(torch.autograd.Function):
+    """What torch.compile makes of a model: a gradient that refuses to be differentiated, in torch's words."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.square().sum(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        if torch.is_grad_enabled():
+            raise RuntimeError("This backward function was compiled with non-empty donated buffers which requires ...")
+        return torch.ones(len(g), 3, dtype=g.dtype)
+
+
+def test_forces_of_a_compiled_model_are_not_differentiated(samples):
+    atoms = collate(samples[:1], r_max=6.0, dtype=torch.float64).atoms
+    assert energy_forces(lambda a: Once.apply(a.positions), atoms).forces.max() == -1
+    with pytest.raises(DomainError, match=r"torch.compile.*compile it to predict"):
+        energy_forces(lambda a: Once.apply(a.positions), atoms, create_graph=True)
