@@ -68,9 +68,9 @@ class NPT:
     centre of mass no freedom: an ideal gas of N atoms has P <V> = N kT (with the centre of mass it would be N + 1).
     As with every rule without noise, what has hardly any anharmonicity or collisions mixes slowly or never.
 
-    The volume of a solid oscillates faster than `barostat` says, with the period 2 pi barostat / sqrt(3 B v / kT), B its
-    bulk modulus and v its volume an atom: copper at 300 K 180 fs, argon at 40 K 260 fs, for 1000 fs. With twenty time
-    steps in it the variance of the volume is 2.5 % too large, with six 40 %.
+    The volume of a solid oscillates faster than `barostat` says, with the period 2 pi barostat / sqrt(3 B v / kT), B
+    its bulk modulus and v its volume an atom: copper at 300 K 180 fs, argon at 40 K 260 fs, for 1000 fs. With twenty
+    time steps in it the variance of the volume is 2.5 % too large, with six 40 %.
 
     Args:
         pressure: eV/Å^3 (1 GPa = 0.00624151 eV/Å^3, `ase.units.GPa`).
