@@ -64,6 +64,7 @@ def to_deepxde(model: DeepONet | MIONet | PODDeepONet) -> nn.Module:
     It takes what DeepXDE's takes: branch inputs and query points (a POD network's points are those of its grid).
     """
     reader, dim = model.reader, model.dim
+    net: Any
     if isinstance(model, MIONet):
         if model.out_channels > 1:
             raise DomainError(f"{model.out_channels} outputs are networks of their own; take one of model.nets")
@@ -76,7 +77,7 @@ def to_deepxde(model: DeepONet | MIONet | PODDeepONet) -> nn.Module:
         net.apply_output_transform(lambda _, output: output / count + mean)
         return net
     if reader.features is not None:
-        features = copy.deepcopy(reader.features)
+        features: Any = copy.deepcopy(reader.features)
         net.apply_feature_transform(lambda y: features(y, dim))
     if reader.boundary is not None:
         finisher = copy.deepcopy(reader)

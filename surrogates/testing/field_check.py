@@ -115,11 +115,11 @@ def _question(thing: Any, data: Any, periodic: bool | Sequence[bool], samples: i
     if not bool(torch.isfinite(batch.values).all()):
         raise DomainError("a value of the fields is not finite; laws are measured on sound data")
     claims = claims or claims_of(task)
-    if not claims.lengths and batch.spacing:
+    if not claims.lengths and batch.spacing:  # between walls the domain is taken as n spacings long
         lengths = [h * n for h, n in zip(batch.spacing, batch.space, strict=True)]
         claims = replace(claims, lengths=lengths)
     told = batch.parameters if batch.parameters is not None and batch.parameters.shape[1] else None
-    return Question(batch.values.double(), told, batch.mask, tuple(batch.periodic), claims)
+    return Question(batch.values.double(), told, batch.mask, _points(data, batch), claims)
 
 
 def _batch(task: Any, data: Any, periodic: bool | Sequence[bool], samples: int) -> GridBatch:
@@ -138,6 +138,15 @@ def _batch(task: Any, data: Any, periodic: bool | Sequence[bool], samples: int) 
     some = data if isinstance(data, Trajectory) else data[:samples]
     batch: GridBatch = next(iter(task.batches(some)))
     return batch
+
+
+def _points(data: Any, batch: GridBatch) -> tuple[str, ...]:
+    """Where grid points lie; between walls at the centres of cells, unless the data's axis begins at 0."""
+    axes = getattr(data, "axes", None) or (data[0].axes if isinstance(data, list) else [None] * batch.dim)
+    return tuple(
+        "periodic" if closed else "ends" if axis is not None and float(axis[0]) == 0.0 else "cells"
+        for closed, axis in zip(batch.periodic, axes, strict=True)
+    )
 
 
 def claims_of(task: Any) -> Claims:

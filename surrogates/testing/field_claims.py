@@ -92,14 +92,20 @@ class Question:
 
     Args:
         values: of order one or whatever the data's units are. parameters: (batch, n), None for none.
-        mask: True inside the domain, None where all is. periodic: of each axis.
+        mask: True inside the domain, None where all is.
+        points: where the points of each axis lie: "periodic" i/n, "cells" (i+1/2)/n, or "ends" i/(n-1).
     """
 
     values: Float[Tensor, "batch channels *space"]
     parameters: Float[Tensor, "batch parameters"] | None
     mask: Bool[Tensor, "batch *space"] | None
-    periodic: tuple[bool, ...]
+    points: tuple[str, ...]
     claims: Claims
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Whether each axis closes on itself."""
+        return tuple(kind == "periodic" for kind in self.points)
 
     @property
     def dim(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, pairwise
 
@@ -39,7 +40,7 @@ def translation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> li
     def move(values: Tensor) -> Tensor:
         return values.roll(shifts, [a - question.dim for a in axes])
 
-    return [_commutes(name, ask, question, tolerance, move, move, f"by {shifts} points")]
+    return [_commutes(name, ask, question, tolerance, _Move(move, move, move, f"by {shifts} points"))]
 
 
 def rotation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
@@ -54,11 +55,8 @@ def rotation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[
     if "rotation" not in question.claims.symmetry or not planes:
         return [not_applicable("rotation", UNIT, "not claimed" if planes else "no plane of two like axes")]
     centre = question.claims.centre
-    laws = []
-    for plane in planes:
-        note = f"plane {plane}, about the {centre}"
-        laws.append(_turned(ask, question, tolerance, "rotation", lambda v, k, p=plane: turned(v, k, p, centre), note))
-    return [_worst_of("rotation", laws)]
+    moves = [(partial(turned, plane=plane, centre=centre), f"plane {plane}, about the {centre}") for plane in planes]
+    return [_worst_of([_turned("rotation", ask, question, tolerance, turn, note) for turn, note in moves])]
 
 
 def reflection(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
@@ -66,13 +64,10 @@ def reflection(ask: FieldProbe, question: Question, tolerance: Tolerance) -> lis
     if "reflection" not in question.claims.symmetry:
         return [not_applicable("reflection", UNIT, "not claimed")]
     centre = question.claims.centre
-    laws = [
-        _turned(
-            ask, question, tolerance, "reflection", lambda v, k, a=axis: mirrored(v, k, a, centre), f"along axis {axis}"
-        )
-        for axis in range(question.dim)
+    moves = [
+        (partial(mirrored, axis=a, centre=centre), f"along axis {a}, about the {centre}") for a in range(question.dim)
     ]
-    return [_worst_of("reflection", laws)]
+    return [_worst_of([_turned("reflection", ask, question, tolerance, turn, note) for turn, note in moves])]
 
 
 def conservation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
@@ -161,15 +156,16 @@ def causality(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list
 def resolution(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
     """f of half the points = half the points of f(u), for u without the frequencies that those cannot carry."""
     name = "resolution"
-    if any(n % 2 or n < 16 for n in question.space) or question.mask is not None:
-        return [not_applicable(name, UNIT, "needs an even number of points, 16 at least, and no mask")]
-    fine = question.asked(values=smoothed(question.values.double(), question.periodic))
-    coarse = question.asked(values=thinned(fine.values, question.periodic))
+    even = all(n >= 16 and n % 2 == (kind == "ends") for n, kind in zip(question.space, question.points, strict=True))
+    if not even or question.mask is not None:
+        return [not_applicable(name, UNIT, "needs 16 points or more that can be halved, and no mask")]
+    fine = question.asked(values=smoothed(question.values.double(), question.points))
+    coarse = question.asked(values=thinned(fine.values, question.points))
     try:
         found = ask(coarse)
     except (DomainError, RuntimeError) as error:
         return [not_applicable(name, UNIT, f"refuses another grid: {' '.join(str(error).split())[:80]}")]
-    expected = thinned(ask(fine), question.periodic)
+    expected = thinned(ask(fine), question.points)
     scale = _largest(expected - expected.flatten(2).mean(2)[(..., *[None] * question.dim)])
     note = f"{question.space} and half of it"
     return [judge(name, _largest(found - expected), scale, tolerance.resolution * scale, UNIT, note)]
@@ -229,51 +225,43 @@ def order_of_convergence(
     return judge("order of convergence", missing, float(stated), allowed, "order", f"measured {measured:.2f}")
 
 
-def _commutes(
-    name: str,
-    ask: FieldProbe,
-    question: Question,
-    tolerance: Tolerance,
-    move: Callable[[Tensor], Tensor],
-    follow: Callable[[Tensor], Tensor],
-    note: str,
-    move_mask: Callable[[Tensor], Tensor] | None = None,
-) -> Law:
-    mask = question.mask if question.mask is None else (move_mask or move)(question.mask)
-    before, after = ask(question), ask(question.asked(values=move(question.values), mask=mask))
-    expected = follow(before)
-    if mask is not None:
-        before, after, expected = (
-            before * question.mask.unsqueeze(1),
-            after * mask.unsqueeze(1),
-            expected * mask.unsqueeze(1),
-        )  # type: ignore[union-attr]
+@dataclass(frozen=True)
+class _Move:
+    """What is done to the input, to the output and to the mask."""
+
+    given: Callable[[Tensor], Tensor]
+    found: Callable[[Tensor], Tensor]
+    mask: Callable[[Tensor], Tensor]
+    note: str
+
+
+def _commutes(name: str, ask: FieldProbe, question: Question, tolerance: Tolerance, move: _Move) -> Law:
+    mask = None if question.mask is None else move.mask(question.mask)
+    before, after = ask(question), ask(question.asked(values=move.given(question.values), mask=mask))
+    expected = move.found(before)
+    if mask is not None and question.mask is not None:
+        before = before * question.mask.unsqueeze(1)
+        after, expected = after * mask.unsqueeze(1), expected * mask.unsqueeze(1)
     scale = _largest(expected - before)
-    return judge(name, _largest(after - expected), scale, tolerance.relative * _largest(before), UNIT, note)
+    return judge(name, _largest(after - expected), scale, tolerance.relative * _largest(before), UNIT, move.note)
 
 
 def _turned(
-    ask: FieldProbe,
-    question: Question,
-    tolerance: Tolerance,
-    name: str,
-    turn: Callable[[Tensor, Sequence[str]], Tensor],
-    note: str,
+    name: str, ask: FieldProbe, question: Question, tolerance: Tolerance, turn: Callable[..., Tensor], note: str
 ) -> Law:
-    kinds = question.inputs()
-    return _commutes(
-        name,
-        ask,
-        question,
-        tolerance,
-        lambda values: turn(values, kinds),
-        lambda values: turn(values, question.outputs(values.shape[1])),
-        note,
-        lambda mask: turn(mask.unsqueeze(1).double(), ["scalar"])[:, 0] > 0.5,
-    )
+    """The law of a turn(values, kinds) of space and components."""
+
+    def outputs(values: Tensor) -> Tensor:
+        return turn(values, question.outputs(values.shape[1]))
+
+    def mask(inside: Tensor) -> Tensor:
+        return turn(inside.unsqueeze(1).double(), ["scalar"])[:, 0] > 0.5
+
+    move = _Move(partial(turn, kinds=question.inputs()), outputs, mask, note)
+    return _commutes(name, ask, question, tolerance, move)
 
 
-def _worst_of(name: str, laws: Sequence[Law]) -> Law:
+def _worst_of(laws: Sequence[Law]) -> Law:
     """The worst of one law measured several times: failures before missing power before passes."""
     rank = {"FAIL": 0, "no power": 1, "pass": 2, "not applicable": 3}
     return min(laws, key=lambda law: (rank[law.verdict], -_nan_first(law.error)))

@@ -32,11 +32,16 @@ def mirrored(values: Tensor, kinds: Sequence[str], axis: int, centre: str = "gri
     return moved * torch.tensor(signs, dtype=values.dtype, device=values.device).view(1, -1, *[1] * _dim(values))
 
 
-def smoothed(values: Tensor, periodic: Sequence[bool], share: float | int = 8) -> Tensor:
-    """Without the frequencies from n / share up along each axis (half of that along axes with walls)."""
-    for axis, closed in enumerate(periodic):
+def smoothed(values: Tensor, points: Sequence[str], share: float | int = 8) -> Tensor:
+    """Without the frequencies from n / share up along each axis (from half of that between walls, mirrored there).
+
+    `points` of each axis are "periodic", "cells" or "ends", see `Question`.
+    """
+    for axis, kind in enumerate(points):
         d, n = axis + 2, values.shape[axis + 2]
-        whole = values if closed else torch.cat([values, values.flip(d)], dim=d)
+        mirror = {"periodic": slice(0, 0), "cells": slice(None), "ends": slice(1, n - 1)}[kind]
+        back = values.flip(d).index_select(d, torch.arange(n, device=values.device)[mirror])
+        whole = torch.cat([values, back], dim=d)
         spectrum = torch.fft.rfft(whole, dim=d)
         low = torch.arange(spectrum.shape[d], device=values.device) < n / share
         shape = [-1 if k == d else 1 for k in range(values.ndim)]
@@ -44,13 +49,14 @@ def smoothed(values: Tensor, periodic: Sequence[bool], share: float | int = 8) -
     return values
 
 
-def thinned(values: Tensor, periodic: Sequence[bool]) -> Tensor:
-    """Half the points along each axis: every second one of a periodic axis, means of two cells between walls."""
-    for axis, closed in enumerate(periodic):
+def thinned(values: Tensor, points: Sequence[str]) -> Tensor:
+    """Half the points along each axis: every second one, or the means of two cells; of "ends" both stay."""
+    for axis, kind in enumerate(points):
         d = axis + 2
         even = values.index_select(d, torch.arange(0, values.shape[d], 2, device=values.device))
-        odd = values.index_select(d, torch.arange(1, values.shape[d], 2, device=values.device))
-        values = even if closed else (even + odd) / 2
+        if kind == "cells":
+            even = (even + values.index_select(d, torch.arange(1, values.shape[d], 2, device=values.device))) / 2
+        values = even
     return values
 
 

@@ -17,7 +17,7 @@ from surrogates.physics.fields.grid import Grid
 from surrogates.physics.fields.solve import solve
 from surrogates.testing.field_check import check_operator
 from surrogates.testing.field_claims import EXACT, SINGLE, Claims, Question, Tolerance
-from surrogates.testing.field_laws import order_of_convergence
+from surrogates.testing.field_laws import order_of_convergence, resolution
 from surrogates.testing.field_probe import field_probe
 from surrogates.testing.field_saboteurs import Diffusion, derivative
 from surrogates.testing.field_transforms import mirrored, smoothed, thinned, turned
@@ -25,10 +25,10 @@ from surrogates.testing.field_transforms import mirrored, smoothed, thinned, tur
 P4M = ("translation", "rotation", "reflection")
 
 
-def fields(channels=1, samples=3, space=(32, 32), periodic=True):
+def fields(channels=1, samples=3, space=(32, 32), points="periodic"):
     torch.manual_seed(0)
-    closed = (periodic,) * len(space)
-    return smoothed(torch.randn(samples, channels, *space, dtype=torch.float64), closed, 6) * 4 + 0.5
+    raw = torch.randn(samples, channels, *space, dtype=torch.float64)
+    return smoothed(raw, (points,) * len(space), 6) * 4 + 0.5
 
 
 def burgers_solver(points=64, dt=2e-3):
@@ -41,7 +41,7 @@ def burgers_solver(points=64, dt=2e-3):
 
 
 def test_a_spectral_solver_obeys_every_law_of_its_equation():
-    u = 0.3 * smoothed(fields(space=(64,)), (True,), 16)
+    u = 0.3 * smoothed(fields(space=(64,)), ("periodic",), 16)
     nu = torch.full((3, 1), 0.05, dtype=torch.float64)
     batch = GridBatch(u, nu, None, None, (True,))
     claims = Claims(symmetry=["translation"], equation=burgers(), step=0.05, parameters={"nu": nu[:, 0]})
@@ -134,12 +134,29 @@ def test_turning_a_radial_field_changes_nothing_and_four_turns_are_none():
     torch.testing.assert_close(half, mirrored(mirrored(values, kinds, 0), kinds, 1))
 
 
-@pytest.mark.parametrize("periodic", [True, False])
-def test_smoothed_fields_are_carried_by_half_the_points(periodic):
-    u = fields(1, 2, (64,), periodic)
-    smooth = smoothed(smoothed(u, (periodic,)), (periodic,))
-    torch.testing.assert_close(smooth, smoothed(u, (periodic,)), rtol=1e-10, atol=1e-10)
-    assert thinned(u, (periodic,)).shape[-1] == 32
+@pytest.mark.parametrize(("points", "n"), [("periodic", 64), ("cells", 64), ("ends", 65)])
+def test_half_the_points_carry_a_smoothed_field(points, n):
+    u = fields(1, 2, (n,), points)
+    smooth = smoothed(u, (points,))
+    torch.testing.assert_close(smoothed(smooth, (points,)), smooth, rtol=1e-10, atol=1e-10)
+    half = thinned(smooth, (points,))
+    assert half.shape[-1] == (n + 1) // 2
+    again = thinned(smoothed(smooth, (points,), 8), (points,))
+    torch.testing.assert_close(smoothed(half, (points,), 4), again, rtol=1e-10, atol=1e-10)
+
+
+def test_grids_between_walls_are_halved_as_their_points_lie():
+    def slope(values):  # of a field that is mirrored at the walls
+        n = values.shape[-1]
+        whole = torch.cat([values, values.flip(-1)[..., 1:-1] if n % 2 else values.flip(-1)], dim=-1)
+        return derivative(whole, 0)[..., :n]
+
+    for points, n in (("cells", 64), ("ends", 65)):
+        question = Question(fields(1, 2, (n,), points), None, None, (points,), Claims())
+        (law,) = resolution(field_probe(slope), question, EXACT)
+        assert law.passed, law
+        wrong = Question(fields(1, 2, (64,), "cells"), None, None, ("ends",), Claims())
+        assert resolution(field_probe(slope), wrong, EXACT)[0].verdict == "not applicable"
 
 
 def test_networks_are_told_what_they_are():
@@ -198,7 +215,7 @@ def test_the_order_of_a_solver_is_measured():
 
 
 def test_the_order_of_the_spectral_solver_is_four():
-    u, nu = smoothed(fields(space=(64,)), (True,), 16), torch.full((3, 1), 0.02, dtype=torch.float64)
+    u, nu = smoothed(fields(space=(64,)), ("periodic",), 16), torch.full((3, 1), 0.02, dtype=torch.float64)
     law = order_of_convergence(lambda n: burgers_solver(dt=0.05 / n)(u, nu), 4, steps=(4, 8, 16))
     assert law.passed, law
 
@@ -233,5 +250,5 @@ def test_what_cannot_be_checked_is_refused():
 def test_an_answer_that_is_not_finite_fails():
     report = check_operator(lambda values: values / 0, fields(), tolerance=Tolerance())
     assert "translation" in {law.name for law in report.failed}
-    question = Question(fields(), None, None, (True, True), Claims())
+    question = Question(fields(), None, None, ("periodic", "periodic"), Claims())
     assert field_probe(lambda values: values)(question).dtype == torch.float64

@@ -31,7 +31,7 @@ EQUATION = {"equation": heat(2), "step": 0.1, "parameters": {"kappa": SPREAD / 0
 def fields(channels=1):
     torch.manual_seed(0)
     raw = torch.randn(3, channels, 32, 32, dtype=torch.float64)
-    return smoothed(raw, (True, True), 6) * 4 + torch.tensor([1.0, 2.0, -1.0]).view(3, 1, 1, 1)
+    return smoothed(raw, ("periodic", "periodic"), 6) * 4 + torch.tensor([1.0, 2.0, -1.0]).view(3, 1, 1, 1)
 
 
 def families(report):
