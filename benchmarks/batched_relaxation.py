@@ -81,6 +81,7 @@ def distance(a, b) -> float:
 
 
 def rattled(name: str, count: int, size: float):
+    """`count` copies of a molecule, each displaced by `size` Å from a seed of its own."""
     frames = [molecule(name) for _ in range(count)]
     for seed, atoms in enumerate(frames):
         atoms.rattle(size, seed=seed)
@@ -97,6 +98,7 @@ def trained(name: str, minutes: float):
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a checkpoint, or mace or tensornet to train one")
     parser.add_argument("--molecule", default="CH3CH2OH")

@@ -52,6 +52,7 @@ def once(folder: Path, key: dict, measure) -> None:
 
 
 def rows(folder: Path) -> list[dict]:
+    """Finished rows of a folder."""
     path = folder / "rows.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 

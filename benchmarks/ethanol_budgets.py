@@ -58,6 +58,7 @@ def frames(data: Path, seed: int) -> None:
 
 
 def once(args: argparse.Namespace, data: Path, seed: int, seconds: float) -> None:
+    """One row, unless it is there: our training and the peer's, started together."""
     if any(row["seed"] == seed and row["seconds"] == seconds for row in rows(args.folder)):
         return
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -105,6 +106,7 @@ def trained(data: Path, seconds: float, seed: int) -> dict:
 
 
 def rows(folder: Path) -> list[dict]:
+    """Finished rows of a folder."""
     path = folder / "rows.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 

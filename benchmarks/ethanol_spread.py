@@ -66,6 +66,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="folder of the data sets")
     parser.add_argument("models", help="folder of the trained members")
@@ -146,6 +147,7 @@ def cost(spread, members: list[EnergyForces], data: dict[str, Structures]) -> di
 
 
 def score(spread, samples: list[Sample]) -> np.ndarray:
+    """Out-of-data score of each sample."""
     if not samples:
         return np.zeros(0)
     return spread.domain.score(collate(samples, r_max=spread.r_max, dtype=torch.float64).atoms).numpy()

@@ -27,6 +27,7 @@ R_MAX = 5.0
 
 
 def frames(n: int) -> list:
+    """`n` rattled ethanol molecules."""
     rattled = [molecule("CH3CH2OH") for _ in range(n)]
     for seed, atoms in enumerate(rattled):
         atoms.rattle(0.05, seed=seed)
@@ -34,6 +35,8 @@ def frames(n: int) -> list:
 
 
 class Ours:
+    """Our side: one batch and a model of random weights."""
+
     def __init__(self, structures: list) -> None:
         self.atoms = from_ase(structures, dtype=torch.float32).with_edges(R_MAX)
         self.model = MACE(elements=["H", "C", "O"], r_max=R_MAX)
@@ -41,15 +44,18 @@ class Ours:
         self.labels = torch.zeros_like(self.atoms.positions)
 
     def forces(self) -> None:
+        """Energy and forces of the batch."""
         energy_forces(self.model, replace(self.atoms))
 
     def step(self) -> None:
+        """One training step without the optimizer."""
         out = energy_forces(self.model, self.atoms, create_graph=True)
         loss = (out.forces - self.labels).square().mean() + out.energy.square().mean()
         self.model.zero_grad(set_to_none=True)
         loss.backward()
 
     def seconds(self, what: str, n: int) -> float:
+        """CPU seconds of `n` calls of `what`."""
         start = time.process_time()
         for _ in range(n):
             getattr(self, what)()
@@ -57,6 +63,8 @@ class Ours:
 
 
 class Peer:
+    """A process of mace-torch that works when told to."""
+
     def __init__(self, python: str, path: Path) -> None:
         script = Path(__file__).parent / "peers" / "mace_step.py"
         self.process = subprocess.Popen(
@@ -69,6 +77,7 @@ class Peer:
         )
 
     def seconds(self, what: str, n: int) -> float:
+        """CPU seconds of `n` calls of `what`, as the process measured them."""
         assert self.process.stdin
         assert self.process.stdout
         print(what, n, file=self.process.stdin, flush=True)
@@ -78,6 +87,7 @@ class Peer:
         raise SystemExit("the peer stopped: is mace-torch installed in the environment of --peer?")
 
     def close(self) -> None:
+        """End the process."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()

@@ -22,6 +22,8 @@ SIDE = Path(__file__).parent / "peers" / "silicon_side.py"
 
 
 class Side:
+    """A process that computes energy and forces when told to."""
+
     def __init__(self, python: str, model: str, atoms: int, dtype: str, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
             [python, str(SIDE), model, str(atoms), dtype],
@@ -35,18 +37,21 @@ class Side:
         self.parameters = int(self.answer("ready"))
 
     def answer(self, word: str) -> float:
+        """The number behind `word` in what it says next. Ends the run where it has stopped."""
         for line in self.process.stdout:
             if line.startswith(word + " "):
                 return float(line.split()[1])
         raise SystemExit(f"{' '.join(self.process.args)} stopped: is the peer installed in its environment?")
 
     def turn(self, keep: bool) -> None:
+        """One calculation; its CPU seconds are kept or forgotten."""
         print("go", file=self.process.stdin, flush=True)
         seconds = self.answer("seconds")
         if keep:
             self.times.append(seconds)
 
     def close(self) -> float:
+        """End the process; its peak memory above that after the imports, MB."""
         self.process.stdin.close()
         peak = self.answer("peak")
         self.process.wait()
@@ -54,6 +59,7 @@ class Side:
 
 
 def compare(sides: dict[str, tuple[str, str, dict[str, str]]], atoms: int, dtype: str, turns: int) -> None:
+    """Turns of all sides one after the other, then medians and ratios; the first three turns are not kept."""
     running = {name: Side(python, model, atoms, dtype, env) for name, (python, model, env) in sides.items()}
     for turn in range(turns + 3):
         for side in running.values():

@@ -36,6 +36,7 @@ REFERENCE = "ClebschGordan"
 
 
 def ours(l_max: int, channels: int) -> dict:
+    """Our products of features and harmonics up to `l_max`."""
     spaces = ChannelIrreps(natural_irreps(l_max), channels), l_max, natural_irreps(l_max)
     found = {
         "ClebschGordan": ClebschGordan(*spaces),
@@ -50,6 +51,7 @@ def ours(l_max: int, channels: int) -> dict:
 
 
 def theirs(l_max: int, channels: int) -> dict:
+    """e3nn's products of the same."""
     features = o3.Irreps([(channels, (l, (-1) ** l)) for l in range(l_max + 1)])
     harmonics = o3.Irreps.spherical_harmonics(l_max)
     paths = [
@@ -104,6 +106,7 @@ def calls(l_max: int, given: argparse.Namespace, channels: int, edges: int, like
 
 
 def now(device: torch.device) -> float:
+    """Seconds: CPU time, or on a GPU wall time after it has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
@@ -134,6 +137,7 @@ def slope(times: dict[int, float]) -> float:
 
 
 def print_times(table: dict[int, dict], title: str) -> None:
+    """Times, ratios and slopes as a table."""
     print(f"\n{title}; µs an edge, in brackets the ratio to {REFERENCE}")
     for part, k in (("forward", 0), ("forward and gradients", 1)):
         print(f"{part:22s}" + "".join(f"{f'L={l}':>16s}" for l in table) + f"{'slope':>8s}")
@@ -178,6 +182,7 @@ def print_expressivity(largest: int) -> dict[int, dict[str, int]]:
 
 
 def draw(table: dict[int, dict], able: dict[int, dict[str, int]], path: Path, title: str) -> None:
+    """Times and expressivity as a picture."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -203,6 +208,7 @@ def draw(table: dict[int, dict], able: dict[int, dict[str, int]], path: Path, ti
 
 
 def cpu() -> str:
+    """Name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

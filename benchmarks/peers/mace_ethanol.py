@@ -27,11 +27,13 @@ R_MAX = 5.0
 
 
 def configurations(path):
+    """Labelled frames of a file."""
     keys = data.KeySpecification(info_keys={"energy": "REF_energy"}, arrays_keys={"forces": "REF_forces"})
     return [data.config_from_atoms(atoms, key_specification=keys) for atoms in read(path, ":")]
 
 
 def batches(configs, table, size, shuffle, generator=None):
+    """A loader of them."""
     graphs = [data.AtomicData.from_config(c, z_table=table, cutoff=R_MAX) for c in configs]
     return torch_geometric.dataloader.DataLoader(
         dataset=graphs, batch_size=size, shuffle=shuffle, drop_last=shuffle, generator=generator
@@ -39,6 +41,7 @@ def batches(configs, table, size, shuffle, generator=None):
 
 
 def build(configs, table, loader, args):
+    """The model of the comparison, scaled by its training frames."""
     energies = np.array([c.properties["energy"] for c in configs])
     counts = np.array([[np.sum(c.atomic_numbers == z) for z in table.zs] for c in configs], dtype=float)
     atomic = np.linalg.lstsq(counts, energies, rcond=None)[0]
@@ -67,6 +70,7 @@ def build(configs, table, loader, args):
 
 
 def errors(model, loader):
+    """Mean absolute errors, meV/atom and meV/Å."""
     energy, forces = [], []
     for batch in loader:
         out = model(batch.to_dict(), training=False)

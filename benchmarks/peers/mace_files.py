@@ -87,6 +87,7 @@ MODELS = {
 
 
 def structures():
+    """A molecule, two crystals, and one of these with neighbours inside the sum of covalent radii."""
     ethanol = molecule("CH3CH2OH")
     ethanol.rattle(0.08, seed=1)
     ethanol.info.update(charge=-1, spin=2)
@@ -105,6 +106,7 @@ def structures():
 def make(
     first, later, hidden, max_ell, correlation, layers, mlp, gate, scaled, dtype, heads, readout, radial, options=()
 ):
+    """A model from the settings of MODELS."""
     torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(7)
     n_heads = len(heads or [0])
@@ -131,6 +133,7 @@ def make(
 
 @torch.no_grad()
 def strengthen(model, radial):
+    """Weights so large that every term counts; `radial` multiplies the radial weights of the second layer."""
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or ".linear_mid.bias" in name or ".linear_2.bias" in name:
             parameter.copy_(torch.randn_like(parameter) * 0.5)
@@ -149,6 +152,7 @@ def strengthen(model, radial):
 
 
 def batch(atoms, heads, head):
+    """One structure as mace-torch's input."""
     table = tools.AtomicNumberTable(ELEMENTS)
     keys = data.KeySpecification(info_keys={"total_charge": "charge", "total_spin": "spin"}, arrays_keys={})
     config = data.config_from_atoms(atoms, key_specification=keys, head_name=head)
@@ -157,6 +161,7 @@ def batch(atoms, heads, head):
 
 
 def evaluate(model, atoms, heads, head):
+    """Energy, forces, node energies and, of a crystal, stress in float64."""
     torch.set_default_dtype(torch.float64)
     out = model(batch(atoms, heads, head), compute_stress=bool(atoms.pbc.all()))
     s = out["stress"]

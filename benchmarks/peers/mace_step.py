@@ -22,6 +22,7 @@ ELEMENTS = [1, 6, 8]
 
 
 def batch(path):
+    """All frames of a file as one batch."""
     table = tools.AtomicNumberTable(ELEMENTS)
     keys = data.KeySpecification()
     frames = [data.config_from_atoms(a, key_specification=keys) for a in read(path, ":")]
@@ -30,6 +31,7 @@ def batch(path):
 
 
 def model(neighbours):
+    """The model of the comparison."""
     residual = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
     return modules.ScaleShiftMACE(
         r_max=R_MAX, num_bessel=8, num_polynomial_cutoff=5, max_ell=2, interaction_cls=residual,

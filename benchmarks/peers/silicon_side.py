@@ -17,6 +17,7 @@ from ase.build import bulk
 
 
 def ours(model, dtype):
+    """How to make our calculator."""
     from surrogates import SurrogateCalculator
     from surrogates.potentials.mace import MACE
     from surrogates.potentials.tensornet import TensorNet
@@ -35,6 +36,7 @@ def ours(model, dtype):
 
 
 def mace_torch(dtype):
+    """How to make mace-torch's calculator."""
     from e3nn import o3
     from mace import modules
     from mace.calculators import MACECalculator
@@ -59,6 +61,7 @@ def mace_torch(dtype):
 
 
 def torchmd_net(layers, dtype):
+    """How to make a calculator of torchmd-net."""
     from ase.calculators.calculator import Calculator, all_changes
     from torchmdnet.models.model import create_model
 
@@ -99,6 +102,7 @@ def _count(net):
 
 
 def resident():
+    """Memory of this process now, MB."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
