@@ -73,7 +73,7 @@ def _basis(grid: Grid, axis: int) -> tuple[Tensor, Tensor]:
         phi = math.sqrt(2) * torch.cos(x[:, None] * w)
     else:
         j = torch.arange(2 * ((n - 1) // 2) + 1)
-        w = 2 * math.pi / length * ((j + 1) // 2)
+        w = 2 * math.pi / length * ((j + 1) // 2).double()
         phi = math.sqrt(2) * torch.where(j % 2 == 1, torch.cos(x[:, None] * w), torch.sin(x[:, None] * w))
     phi[:, 0] = 1.0
     return phi, w
