@@ -265,6 +265,8 @@ class OperatorMap(nn.Module):
         self._set_layout(example)
         seen = windows.some(_NORMALISED_ON)
         self._set_moments(seen)
+        if hasattr(self.model, "set_target_scale"):  # a model with hard boundary values works in the data's units
+            self.model.set_target_scale(self.target_mean * (self.baseline is None), self.target_scale)  # type: ignore[operator]
         if hasattr(self.model, "prepare"):
             batch = self._collate(windows.some(200), targets=True)
             shape = (-1, *[1] * self.dim)
