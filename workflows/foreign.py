@@ -16,6 +16,7 @@ from surrogates.workflows.source_tree import file_of
 from surrogates.workflows.yaml_file import Document, Place
 
 _ALLOWED = "surrogates.datasets.generators.allowed"
+_ARGUMENTS = "surrogates.datasets.generators.arguments"
 _REFERENCES = "surrogates.datasets.generators.references"
 _SITE = "surrogates.datasets.generators.espresso_site"
 
@@ -39,8 +40,8 @@ def reference_schema() -> dict[str, Any]:
 
 def references() -> ModuleType:
     """The module that checks and makes references, without its parents."""
-    _alone(_ALLOWED)
-    _alone(_SITE)
+    for name in (_ALLOWED, _ARGUMENTS, _SITE):
+        _alone(name)
     return _alone(_REFERENCES)
 
 

@@ -117,7 +117,7 @@ def test_the_list_is_read_without_torch_or_ase():
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-for name in ("allowed", "references"):
+for name in ("allowed", "arguments", "references"):
     full = "surrogates.datasets.generators." + name
     spec = spec_from_file_location(full, Path({references.__file__!r}).with_name(name + ".py"))
     sys.modules[full] = module = module_from_spec(spec)
