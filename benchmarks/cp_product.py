@@ -4,9 +4,9 @@
 
 For each seed, GFN2-xTB walkers of ethanol (480 training frames at 500 K); then MACE of 32x0e + 32x1o with each product
 for the same CPU time, a learning rate that falls to zero within it: the exact product as one fused kernel and message
-by message (what CP replaces), CP of rank 7 L^2 and CP of the rank that is exact. Trainings of a seed follow each other,
-from another first one for each seed. A finished row is appended to FOLDER/rows.jsonl and not repeated. Rotations change
-the energies of a CP model: `turned` is by how much after training.
+by message (what CP replaces), CP of rank 7 L^2 with factors that are trained and with factors that stay as fitted.
+Trainings of a seed follow each other, from another first one for each seed. A finished row is appended to
+FOLDER/rows.jsonl and not repeated. Rotations change the energies of a CP model: `turned` is by how much after training.
 """
 
 import argparse
@@ -32,7 +32,7 @@ PRODUCTS = {
     "exact, fused kernel": lambda: None,
     "exact, message by message": ClebschGordan,
     "CP, rank 7 L^2": lambda: CPDecomposed(rank="quadratic"),
-    "CP, exact rank": lambda: CPDecomposed(rank="full"),
+    "CP, rank 7 L^2, frozen": lambda: CPDecomposed(rank="quadratic", frozen=True),
 }
 
 
