@@ -20,7 +20,6 @@ of results.jsonl in the folder, is not repeated when it is there, and goes on wh
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,9 +115,8 @@ def run(name: str, seed: int, minutes: float, parts: dict[str, Fields], folder: 
     task = OperatorMap(model, input="w[t-9:t+1]", target="w[t+1]")
     plan = Plan(minutes=minutes, batch_size=20, lr=1e-3)
     state = folder / f"{name}_{minutes:g}min_{seed}"
-    begin = time.process_time()
     fitted = fit(task, parts["train"], parts["valid"], plan=plan, seed=seed, directory=state)
-    trained = {"steps": fitted.provenance["steps"], "CPU s": time.process_time() - begin}
+    trained = {"steps": fitted.provenance["steps"], "CPU s": fitted.timings["seconds"]}
     w = parts["test"].stack("w")
     turns = [errors(task, turned(w, k)) for k in (1, 2, 3)]
     straight, mirrored = errors(task, w), errors(task, mirror(w))
