@@ -13,8 +13,8 @@ largest difference to the field, and whether the peer's windows (every 2^l-th pi
 in the backward pass; the peer takes all patches at once. The C library is told to give freed memory back, so that what
 counts is what is in use. CPU seconds are those of the step.
 `curve`: test error of MG-TFNO with one tensor for all layers (Tucker, CP, tensor train) and the dense operator against
-the fraction of spectral parameters kept: Kolmogorov flow, vorticity a quarter of a time unit ahead, relative H1 loss, equal CPU
-minutes a run. A run's line is appended to --out when it ends, and lines that are there are not run again.
+the fraction of spectral parameters kept: Kolmogorov flow, vorticity a quarter of a time unit ahead, relative H1 loss,
+equal CPU minutes a run. A run's line is appended to --out when it ends, and lines that are there are not run again.
 """
 
 import argparse
