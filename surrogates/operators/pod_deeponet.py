@@ -88,6 +88,11 @@ class PODDeepONet(nn.Module):
         `target` is in the units that the model works in; `values` are not used.
         """
         shape = tuple(target.shape[2:])
+        if target.shape[1] != self.out_channels or len(shape) != self.dim:
+            raise DomainError(
+                f"targets have shape {tuple(target.shape)}; this model gives (samples, {self.out_channels}, "
+                f"{', '.join(['points'] * self.dim)})"
+            )
         rows = target.detach().double().flatten(1)
         mean = rows.mean(0)
         _, strength, directions = torch.linalg.svd(rows - mean, full_matrices=False)

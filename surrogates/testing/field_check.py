@@ -129,6 +129,8 @@ def _batch(task: Any, data: Any, periodic: bool | Sequence[bool], samples: int) 
         if data.ndim < 3 or not data.is_floating_point():
             raise DomainError(f"fields of shape {tuple(data.shape)}; give real numbers (batch, channels, *space)")
         closed = (periodic,) * (data.ndim - 2) if isinstance(periodic, bool) else tuple(periodic)
+        if len(closed) != data.ndim - 2:
+            raise DomainError(f"periodic={periodic!r} for {data.ndim - 2} axes; give one answer for each")
         return GridBatch(data, data.new_zeros(len(data), 0), None, None, closed)
     if not hasattr(task, "batches"):
         raise DomainError(

@@ -275,6 +275,10 @@ def test_cubic_interpolation_is_of_fourth_order(kind):
         (dict(dim=1, sensors=8, boundary=Pinned(low=[1])), "coordinate 1 is pinned"),
         (dict(dim=1, sensors=8, features=RandomFourier(n_coordinates=2)), "n_coordinates=1"),
         (dict(dim=1, sensors=8, in_channels=0), "must be positive"),
+        (dict(dim=1, sensors=8, features=torch.nn.Tanh()), "has no `width`"),
+        (dict(dim=1, sensors=8, branch=torch.nn.Linear(9, 40)), "the branch maps"),
+        (dict(dim=1, sensors=8, branch=torch.nn.Linear(8, 39)), "must give 40"),
+        (dict(dim=1, sensors=[]), "rows of 1"),
     ],
 )
 def test_what_does_not_fit_is_said_once(words, told):
@@ -288,6 +292,8 @@ def test_fields_that_do_not_fit_are_said_once():
         model(torch.randn(2, 3, 8))
     with pytest.raises(DomainError, match="n_parameters=0"):
         model(torch.randn(2, 1, 8), torch.randn(2, 1))
+    with pytest.raises(DomainError, match="takes"):
+        DeepONet(dim=1, sensors=8, n_parameters=1)(torch.randn(2, 1, 8), torch.randn(2, 2))
     with pytest.raises(DomainError, match="query points"):
         model.at(torch.randn(2, 1, 8), torch.rand(4, 2))
     with pytest.raises(DomainError, match="use DeepONet"):
@@ -297,6 +303,8 @@ def test_fields_that_do_not_fit_are_said_once():
         pod(torch.randn(2, 1, 8))
     with pytest.raises(DomainError, match="directions only"):
         pod.prepare(torch.randn(3, 1, 8), torch.randn(3, 1, 8))
+    with pytest.raises(DomainError, match="targets have shape"):
+        pod.prepare(torch.randn(9, 1, 8), torch.randn(9, 2, 8))
 
 
 def test_networks_that_no_file_can_hold_are_refused():

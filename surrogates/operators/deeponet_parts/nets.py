@@ -30,6 +30,21 @@ def check_activation(activation: str) -> None:
         raise DomainError(f"activation={activation!r} is unknown; choose one of {', '.join(ACTIVATIONS)}")
 
 
+def check_branch(branch: nn.Module, width: int, p: int) -> None:
+    """Raises DomainError where a user's network does not map (batch, width) to (batch, p)."""
+    like = next((x for x in branch.parameters()), torch.zeros(()))
+    try:
+        with torch.no_grad():
+            shape = tuple(branch(like.new_zeros(2, width)).shape)
+    except RuntimeError as error:
+        shape = (str(error).split("\n")[0],)  # type: ignore[assignment]
+    if shape != (2, p):
+        raise DomainError(
+            f"the branch maps (2, {width}) to {shape}; it reads {width} numbers, sensors times channels and parameters, "
+            f"and must give {p}, as many as the trunk"
+        )
+
+
 def default_precision(net: nn.Module) -> nn.Module:
     """In torch's default dtype, whatever DeepXDE's own is."""
     return net.to(torch.get_default_dtype())
@@ -59,6 +74,7 @@ def cartesian(
             raise DomainError(
                 "a network as branch cannot be copied for independent outputs; choose outputs='split_both'"
             )
+        check_branch(branch, inputs[0], trunk[-1] * in_branch)
         first: Any = (inputs[0], branch)
     else:
         branch = widths_of("branch", branch)

@@ -47,6 +47,8 @@ class Reader(nn.Module):
         self.dim, self.kinds, self.times = dim, kinds_of(points, dim), tuple(float(t) for t in times)
         self.sensors = Sensors(sensors, self.kinds)
         self.features, self.boundary = features, boundary
+        if features is not None and not hasattr(features, "width"):
+            raise DomainError(f"features={type(features).__name__} has no `width`; use Periodic or RandomFourier")
         if boundary is not None:
             if hasattr(boundary, "check"):
                 boundary.check(self.n_coordinates)  # type: ignore[operator]
@@ -77,10 +79,11 @@ class Reader(nn.Module):
                 f"values have shape {tuple(values.shape)}; this model takes (batch, {self.in_channels}, "
                 f"{', '.join(['points'] * self.dim)})"
             )
-        given = 0 if parameters is None else parameters.shape[1]
-        if given != self.n_parameters:
+        given = (len(values), 0) if parameters is None else tuple(parameters.shape)
+        if given != (len(values), self.n_parameters):
             raise DomainError(
-                f"{given} parameters were given; this model was made with n_parameters={self.n_parameters}"
+                f"parameters have shape {given}; this model was made with n_parameters={self.n_parameters} and takes "
+                f"({len(values)}, {self.n_parameters})"
             )
         told = values.new_zeros(len(values), 0) if parameters is None else parameters
         return self.sensors(values), told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -50,8 +51,8 @@ class Sensors(nn.Module):
 
 def _read(sensors: Any, kinds: tuple[str, ...]) -> tuple[tuple[int, ...] | None, Tensor]:
     """Shape of a grid of sensors (None for single points), and their coordinates in float64."""
-    dim, rows = len(kinds), [sensors] if isinstance(sensors, int) else list(sensors)
-    if rows and all(isinstance(n, int) for n in rows):
+    dim, rows = len(kinds), [int(sensors)] if isinstance(sensors, Integral) else list(sensors)
+    if rows and all(isinstance(n, int) and not isinstance(n, bool) for n in rows):
         if len(rows) != dim or min(rows) < 1:
             raise DomainError(f"sensors={sensors!r} for {dim} axes; give a positive number of points for each axis")
         with torch.device("cpu"):
