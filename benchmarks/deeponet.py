@@ -1,4 +1,4 @@
-"""DeepONet on the antiderivative: our data and model in our loop beside DeepXDE's data classes, network and Model.train.
+"""DeepONet on the antiderivative: our data, model and loop beside DeepXDE's data classes, network and Model.train.
 
     python benchmarks/deeponet.py                      # DeepXDE's demo at its own size, three seeds
     python benchmarks/deeponet.py --functions 10000 --unaligned --steps 50000     # the paper's: one y for each u
@@ -16,7 +16,7 @@ import time
 import numpy as np
 import torch
 
-from surrogates.datasets.generators import antiderivative, triples
+from surrogates.datasets.generators.ode_operators import antiderivative, triples
 from surrogates.operators.deeponet import DeepONet
 from surrogates.operators.deeponet_parts.bridge import deepxde
 from surrogates.operators.pod_deeponet import PODDeepONet

@@ -40,7 +40,7 @@ def check_branch(branch: nn.Module, width: int, p: int) -> None:
         shape = (str(error).split("\n")[0],)  # type: ignore[assignment]
     if shape != (2, p):
         raise DomainError(
-            f"the branch maps (2, {width}) to {shape}; it reads {width} numbers, sensors times channels and parameters, "
+            f"the branch maps (2, {width}) to {shape}; it reads {width} numbers, sensors x channels + parameters, "
             f"and must give {p}, as many as the trunk"
         )
 
