@@ -6,11 +6,10 @@ interval, periodic, u(0) ~ N(0, 625 (-Laplace + 25)^-2), nu = 0.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number
+from surrogates.datasets.generators.draws import GaussianField, Number, Times
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -22,7 +21,7 @@ def burgers(
     nu: Number = 0.1,
     seed: int = 0,
     *,
-    times: Sequence[float | int] = (0.0, 1.0),
+    times: Times = (0.0, 1.0),
     tolerance: float = 1e-7,
     workers: int = 1,
     progress: Progress | None = None,

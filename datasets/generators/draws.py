@@ -7,7 +7,7 @@ any grid that resolves it, in a set of any size.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,8 @@ class GaussianField:
 
 Number = float | int | tuple[float | int, float | int] | Range
 """One number for all samples, or (low, high) or a Range to draw each sample's from."""
+Times = Sequence[float | int] | np.ndarray
+"""Of the frames, rising."""
 
 
 def as_range(name: str, given: Any) -> float | Range:

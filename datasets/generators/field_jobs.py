@@ -114,8 +114,8 @@ def make_fields(
         else:
             write = maker or load_maker(job.maker)
             for _ in _each(lambda b: make_block(job, b, folder, write), missing, workers if maker else 1, counted):
-                _list_blocks(job, folder)
-        _list_blocks(job, folder)
+                pass
+        _list_blocks(job, folder, list(range(job.blocks)))
         stored = open_fields(folder)
         if directory is None:
             return Fields.of_parts(
@@ -247,14 +247,19 @@ def _folder(directory: str | Path | None, *, needed: bool) -> Iterator[Path | No
 
 
 def _missing(job: FieldJob, folder: Path) -> list[int]:
-    """Blocks that `folder` has not got. Raises FileError where it holds something else."""
-    if (folder / MANIFEST).exists():
-        found = read_field_manifest(folder / MANIFEST)["provenance"].get("job")
-        if found != job.digest:
-            raise FileError(
-                f"{folder}: holds the data of another generator, or of other settings; choose an empty directory"
-            )
-    return [b for b in range(job.blocks) if not _has(job, folder / _name(b), b)]
+    """Blocks that `folder` has not got, of which nothing is left there. Raises FileError where it holds other data."""
+    listed = (folder / MANIFEST).exists()
+    if listed and read_field_manifest(folder / MANIFEST)["provenance"].get("job") != job.digest:
+        raise FileError(
+            f"{folder}: holds the data of another generator, or of other settings; choose an empty directory"
+        )
+    if not listed and (strangers := sorted(p.name for p in folder.glob("*.h5"))):
+        raise FileError(f"{folder}: holds {strangers[0]}, which no generator has listed; choose an empty directory")
+    missing = [b for b in range(job.blocks) if not _has(job, folder / _name(b), b)]
+    _list_blocks(job, folder, [b for b in range(job.blocks) if b not in set(missing)])
+    for block in missing:
+        (folder / _name(block)).unlink(missing_ok=True)
+    return missing
 
 
 def _has(job: FieldJob, path: Path, block: int) -> bool:
@@ -269,10 +274,9 @@ def _has(job: FieldJob, path: Path, block: int) -> bool:
     return facts.get("job") == job.digest and len(stored.parts[0]) == len(job.rows(block))
 
 
-def _list_blocks(job: FieldJob, folder: Path) -> None:
-    """Write the manifest of the blocks that are there."""
-    paths = [folder / _name(b) for b in range(job.blocks) if (folder / _name(b)).exists()]
-    shards = [{"name": p.name, "sha256": proved(p)} for p in paths]
+def _list_blocks(job: FieldJob, folder: Path, blocks: list[int]) -> None:
+    """Write the manifest of these blocks."""
+    shards = [{"name": _name(b), "sha256": proved(folder / _name(b))} for b in blocks]
     about = {**_told(job), "job": job.digest}
     write_whole(
         folder / MANIFEST,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from inspect import signature
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from surrogates.datasets.field_parts.checks import check_times
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number, as_range, plain_number
+from surrogates.datasets.generators.draws import GaussianField, Number, Times, as_range, plain_number
 from surrogates.datasets.generators.field_jobs import FieldJob, Progress, block_size, make_fields
 from surrogates.datasets.generators.solved_fields import Initial, Problem, imported, solved
 from surrogates.physics.errors import DomainError
@@ -28,7 +28,7 @@ def generate_fields(
     samples: int,
     *,
     grid: Grid,
-    times: Sequence[float | int] | Any,
+    times: Times,
     initial: Initial | GaussianField | str | Tensor | None = None,
     parameters: Mapping[str, Number] | None = None,
     forcing: Callable[[Grid], Tensor] | str | None = None,
@@ -129,7 +129,13 @@ def problem_of(settings: Mapping[str, Any], given: Mapping[str, Any] | None = No
 def _equation(found: Any, grid: Grid, told: Mapping[str, Any]) -> Equation:
     if callable(found) and not isinstance(found, Equation):
         takes_dim = "dim" in signature(found).parameters
-        found = found(dim=grid.dim) if takes_dim else found()
+        try:
+            found = found(dim=grid.dim) if takes_dim else found()
+        except TypeError as error:
+            raise DomainError(
+                f"{told} cannot be called for an equation ({error}); name a function that needs nothing "
+                "but, perhaps, dim"
+            ) from error
     if not isinstance(found, Equation):
         raise DomainError(f"{told} is no equation but {type(found).__name__}; give an Equation or a path to one")
     return found

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number
+from surrogates.datasets.generators.draws import GaussianField, Number, Times
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -19,7 +18,7 @@ def heat(
     seed: int = 0,
     *,
     dim: int = 1,
-    times: Sequence[float | int] = (0.0, 1.0),
+    times: Times = (0.0, 1.0),
     workers: int = 1,
     progress: Progress | None = None,
     directory: str | Path | None = None,

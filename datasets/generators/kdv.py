@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import Number
+from surrogates.datasets.generators.draws import Number, Times
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -25,7 +24,7 @@ def kdv(
     seed: int = 0,
     *,
     length: float | int = 128.0,
-    times: Sequence[float | int] = tuple(range(0, 51)),
+    times: Times = tuple(range(0, 51)),
     tolerance: float = 1e-6,
     workers: int = 1,
     progress: Progress | None = None,

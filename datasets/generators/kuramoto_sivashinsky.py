@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number
+from surrogates.datasets.generators.draws import GaussianField, Number, Times
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -19,7 +18,7 @@ def kuramoto_sivashinsky(
     seed: int = 0,
     *,
     length: float | int = 64.0,
-    times: Sequence[float | int] = tuple(range(51)),
+    times: Times = tuple(range(51)),
     settle: float | int = 100.0,
     tolerance: float = 1e-6,
     workers: int = 1,

@@ -8,13 +8,12 @@ Papers: Fourier Neural Operator for Parametric Partial Differential Equations (a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number
+from surrogates.datasets.generators.draws import GaussianField, Number, Times
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.errors import DomainError
@@ -32,7 +31,7 @@ def navier_stokes(
     *,
     forcing: str | None = "fno",
     amplitude: Number | None = None,
-    times: Sequence[float | int] = tuple(range(21)),
+    times: Times = tuple(range(21)),
     solve_points: int | None = None,
     tolerance: float = 1e-6,
     workers: int = 1,
