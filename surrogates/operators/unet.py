@@ -4,7 +4,7 @@ Kept: an encoder of paired 3-point convolutions that halves the grid and doubles
 that goes back, shortcuts by concatenation.
 Changed: sides keep their length (circular or zero padding), averages instead of maxima on the way down, interpolation
 instead of transposed convolutions on the way up, group norm and GELU as in later U-Nets for fields; any side, odd ones
-too: each level is doubled and cut to the shortcut it meets. Convolutions see pixels, so a U-Net belongs to one resolution.
+too: each level is doubled and cut to the shortcut it meets. Convolutions see pixels: a U-Net is tied to its resolution.
 """
 
 from __future__ import annotations

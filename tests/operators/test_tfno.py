@@ -62,6 +62,20 @@ def test_blocks_and_norms(block, norm):
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
 
+@pytest.mark.parametrize("block", ["postactivation", "preactivation"])
+def test_first_and_second_derivatives(block):
+    model = operator(block=block, width=2, modes=2, rank=0.5)
+    u = torch.randn(1, 1, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(model, u)
+    assert torch.autograd.gradgradcheck(model, u)
+    names, values = zip(*model.named_parameters(), strict=True)
+
+    def of_weights(*given):
+        return torch.func.functional_call(model, dict(zip(names, given, strict=True)), (u.detach(),)).square().sum()
+
+    assert torch.autograd.gradcheck(of_weights, values)
+
+
 def test_an_adaptive_norm_obeys_its_parameters():
     norm = AdaptiveInstanceNorm(3, 2).double()
     u, nu = 5 + 2 * field(8, 9, channels=3), torch.ones(2, 2, dtype=torch.float64)
