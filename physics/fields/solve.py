@@ -71,8 +71,8 @@ def solve(
             leaves the finite numbers (names sample and time, the step limit and a safe dt).
     """
     moments = _moments(times)
-    _check(equation, initial, grid, dt, tolerance)
     k = equation.modes(grid, initial.dtype, initial.device)
+    _check(equation, initial, grid, dt, tolerance)
     numbers = equation.numbers(parameters, len(initial), initial)
     source = _source(forcing, k, initial)
     chunk = max(1, CACHE // (math.prod(k.shape) * equation.components))
