@@ -20,6 +20,10 @@ PAPER_FILES = {
     "surrogates/equivariance/products/grid.py": "2506.13523",
     "surrogates/equivariance/products/cp_decomposed.py": "2507.01131",
     "surrogates/equivariance/products/clebsch_gordan.py": "1802.08219",
+    "surrogates/operators/deeponet.py": "1910.03193",
+    "surrogates/operators/mionet.py": "2202.06137",
+    "surrogates/operators/pod_deeponet.py": "2111.05512",
+    "datasets/generators/ode_operators.py": "1910.03193",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 
