@@ -1,10 +1,10 @@
-"""Learning nonlinear operators via DeepONet based on the universal approximation theorem of operators (arXiv:1910.03193).
+"""Diffusion-reaction with a source u(x) between cold walls: s_t = D s_xx + k s^2 + u.
 
-Its diffusion-reaction system with a source, section 4.3: s_t = D s_xx + k s^2 + u(x) on [0, 1] x [0, 1] with s = 0 at
-t = 0 and at both walls. Chebyshev collocation in x, which resolves the layers that u leaves at the walls, and the
-exponential Runge-Kutta method of order 4 in t (Cox and Matthews, doi:10.1006/jcph.2002.6995), which is exact but for
-the reaction.
-"""  # noqa: E501
+The data of Learning nonlinear operators via DeepONet based on the universal approximation theorem of operators
+(arXiv:1910.03193), section 4.3: x and t in [0, 1], s = 0 at t = 0 and at both walls. Chebyshev collocation in x, which
+resolves the layers that u leaves at the walls, and the exponential Runge-Kutta method of order 4 in t (Cox and Matthews,
+doi:10.1006/jcph.2002.6995), which is exact but for the reaction.
+"""
 
 from __future__ import annotations
 
