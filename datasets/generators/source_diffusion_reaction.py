@@ -2,7 +2,7 @@
 
 The data of Learning nonlinear operators via DeepONet based on the universal approximation theorem of operators
 (arXiv:1910.03193), section 4.3: x and t in [0, 1], s = 0 at t = 0 and at both walls. Chebyshev collocation in x, which
-resolves the layers that u leaves at the walls, and the exponential Runge-Kutta method of order 4 in t (Cox and Matthews,
+resolves the layers that u leaves at the walls, and the exponential Runge-Kutta method of order 4 in t (Cox, Matthews,
 doi:10.1006/jcph.2002.6995), which is exact but for the reaction.
 """
 
