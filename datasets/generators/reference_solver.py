@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ from torch import Tensor
 
 from surrogates.datasets.fields import Fields
 from surrogates.datasets.generators.solved_fields import by_field
-from surrogates.physics import fields as equations
 from surrogates.physics.errors import DomainError
 from surrogates.physics.fields import Equation, Grid, darcy, residual, solve
+from surrogates.physics.fields.named import named_equation
+from surrogates.physics.fields.refinement import refined
 
 _ROOM = "surrogates.physics.fields:"
 
@@ -99,7 +99,7 @@ class DarcySolver:
     """Re-solves Darcy data, -div(a grad u) = 1 with u = 0 on the walls."""
 
     def run(self, data: Fields, *, coarser: int = 1, start: int = 0, tolerance: float = 1e-5) -> Solved:
-        """Solve on cells `coarser` times coarser, the permeability averaged over each; a direct solver, no tolerance."""
+        """Solve on cells `coarser` times coarser, the permeability averaged over each; solved directly."""
         grid = grid_of(data).coarser(coarser)
         a = torch.as_tensor(np.stack([t.constants["a"] for t in data]), dtype=torch.float64)
         mask = None if data[0].mask is None else torch.as_tensor(np.asarray(data[0].mask))
@@ -132,12 +132,10 @@ def solver_of(data: Fields) -> Solver | None:
     named = settings.get("equation", {}).get("use", "") if isinstance(settings, Mapping) else ""
     if not isinstance(named, str) or not named.startswith(_ROOM):
         return None
-    made: Any = getattr(equations, named.removeprefix(_ROOM), None)
-    if made is None or not getattr(made, "__module__", "").startswith("surrogates.physics.fields"):
+    try:
+        return EquationSolver(named_equation(named.removeprefix(_ROOM), len(data[0].axes)))
+    except DomainError:
         return None
-    dim = len(data[0].axes)
-    equation = made(dim=dim) if "dim" in made.__code__.co_varnames[: made.__code__.co_argcount] else made()
-    return EquationSolver(equation) if isinstance(equation, Equation) else None
 
 
 def grid_of(data: Fields) -> Grid:
@@ -145,20 +143,6 @@ def grid_of(data: Fields) -> Grid:
     axes = data[0].axes
     lengths = [float(a[1] - a[0]) * len(a) if len(a) > 1 else 1.0 for a in axes]
     return Grid([len(a) for a in axes], lengths, tuple(bool(p) for p in data[0].periodic))
-
-
-def refined(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Periodic values (..., *space) on a finer grid of `shape`, by their trigonometric interpolant."""
-    dim = len(shape)
-    if tuple(values.shape[-dim:]) == shape:
-        return values.clone()
-    for axis, n in zip(range(-dim, 0), shape, strict=True):
-        old = values.shape[axis]
-        spectrum = torch.fft.rfft(values, dim=axis, norm="forward")
-        if old % 2 == 0 and n > old:
-            spectrum.select(axis, old // 2).mul_(0.5)  # the Nyquist wave is shared by its two signs
-        values = torch.fft.irfft(spectrum, n=n, dim=axis, norm="forward")
-    return values
 
 
 def _averaged(a: Tensor, n: int) -> Tensor:

@@ -5,14 +5,14 @@ Distribution-free inference with hierarchical data (arXiv:2306.06342), for point
 
 Half-width at a point = factor * expected |error|, where the expected error is a log-linear function of signs of trouble
 (`error_scale`): how far the members disagree there and on the whole sample, how steep the predicted field is there and
-how large it is on the whole sample. One third of the calibration trajectories fits it, the others give the factor. In a
-rollout every step is a class of its own, so bands grow as errors do.
+how large it is on the whole sample. One third of the calibration trajectories fits it, the others give the factor.
+Single predictions are one class; in a rollout every step is a class of its own, so bands grow as errors do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,10 @@ class FieldBand:
     scale: ErrorScale
     factor: float
 
-    def __call__(self, signals: Tensor, step: int) -> Tensor:
-        kind = torch.full((len(signals),), step, device=signals.device).clamp(max=len(self.scale.classes) - 1)
-        return self.factor * self.scale(signals, kind)
+    def __call__(self, signals: Tensor, kind: int) -> Tensor:
+        """Half-widths (n,); a step beyond those calibrated counts as the last one."""
+        kinds = torch.full((len(signals),), min(kind, len(self.scale.classes) - 1), device=signals.device)
+        return self.factor * self.scale(signals, kinds)
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ class FieldSpread:
         return self.around(results, self.members[0].dim, spread=spread)
 
     def around(
-        self, results: Sequence[Mapping[str, Tensor]], dim: int, *, spread: bool = True, step: int = 0
+        self, results: Sequence[Mapping[str, Tensor]], dim: int, *, spread: bool = True, step: int | None = None
     ) -> FieldResult:
-        """Mean and band of what the members said, fields (batch, frames, *space, *components), at a rollout's step."""
+        """Mean and band of what the members said, fields (batch, frames, *space, *components).
+
+        `step` is that of a rollout, from 0; None for a single prediction.
+        """
         stacked = {name: torch.stack([r[name] for r in results]) for name in results[0]}
         mean = {name: values.mean(dim=0) for name, values in stacked.items()}
         if not spread:
@@ -73,7 +77,8 @@ class FieldSpread:
         std = {}
         for name, values in stacked.items():
             rows = signals(values, dim)
-            band = self.bands[name](rows.reshape(-1, SIGNALS), step).reshape(rows.shape[:-1])
+            kind = 0 if step is None else 1 + step
+            band = self.bands[name](rows.reshape(-1, SIGNALS), kind).reshape(rows.shape[:-1])
             std[name] = (band / radius(self.level, 1)).to(mean[name])
         return FieldResult(mean, std)
 
@@ -111,8 +116,8 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
     domain = FieldDomain.fit(members[0], data if data is not None and len(data) else calibration, calibration)
     learn = torch.arange(len(calibration)) % 3 == 0
     tables: dict[str, list[tuple[Tensor, ...]]] = {}
-    for name, step, rows, error, sample in _observations(members, calibration):
-        tables.setdefault(name, []).append((rows, torch.full((len(rows),), step), error, sample))
+    for name, kind, rows, error, sample in _observations(members, calibration):
+        tables.setdefault(name, []).append((rows, torch.full((len(rows),), kind), error, sample))
     bands = {}
     for name, parts in tables.items():
         rows, kind, error, sample = (torch.cat(column) for column in zip(*parts, strict=True))
@@ -145,50 +150,79 @@ def signals(values: Tensor, dim: int) -> Tensor:
     return torch.stack([apart + 1e-2 * whole(apart), whole(apart), steep.sqrt() + floor, whole(mean)], dim=-1)  # type: ignore[union-attr]
 
 
-def _observations(members: Sequence[Any], data: Any) -> Any:
-    """(field, step, signals (n, SIGNALS), |error| (n,), trajectory (n,)) of predictions, or each step of rollouts."""
-    generator = torch.Generator().manual_seed(0)
+Observed = tuple[str, int, Tensor, Tensor, Tensor]  # field, class, signals (n, SIGNALS), |error| (n,), trajectory (n,)
+
+
+def _observations(members: Sequence[Any], data: Any) -> Iterator[Observed]:
+    """Single predictions at every place of the trajectories (class 0), and every step of rollouts (class 1 + step)."""
+    task, generator = members[0], torch.Generator().manual_seed(0)
+    places = len(task.gather(data)) // len(data)
+    begun = 0
+    for batch in task.batches(data, targets=True):
+        with torch.no_grad():
+            said = [
+                m.step(batch.values.to(m.target_scale), batch.parameters.to(m.target_scale), batch.mask)
+                for m in members
+            ]
+        rows = (begun + torch.arange(len(batch.values))) // places
+        truth = batch.target[:, : task.target_layout.count]
+        yield from _drawn(task, said, truth, 0, rows, max(20, POINTS // places), batch.mask, generator)
+        begun += len(batch.values)
+    if task.relative:
+        yield from _steps(members, data, generator)
+
+
+def _steps(members: Sequence[Any], data: Any, generator: torch.Generator) -> Iterator[Observed]:
     task, begun = members[0], 0
     for batch in task.rollout_batches(data):
-        values = [batch.values.to(task.target_scale.device)] * len(members)
+        values = [batch.values.to(task.target_scale)] * len(members)
+        rows = begun + torch.arange(len(batch.values))
         for step, truth in enumerate(batch.truths):
             with torch.no_grad():
                 said = [m.step(v, batch.parameters.to(v), batch.mask) for m, v in zip(members, values, strict=True)]
-            fields = [task.target_layout.unpack(s) for s in said]
-            for name, target in task.target_layout.unpack(truth).items():
-                stacked = torch.stack([f[name] for f in fields])
-                rows = signals(stacked, task.dim)
-                n = len(target)
-                points = rows[0, ..., 0].numel()
-                chosen = torch.randint(points, (n, min(POINTS, points)), generator=generator)
-                if batch.mask is not None:
-                    chosen = _inside(chosen, batch.mask, points // batch.mask[0].numel(), task.dim, target, generator)
-                error = (stacked.mean(dim=0) - target.to(stacked)).abs().reshape(n, -1).cpu()
-                sample = (begun + torch.arange(n))[:, None].expand_as(chosen)
-                table = rows.reshape(n, points, SIGNALS).cpu()
-                yield (
-                    name,
-                    step,
-                    torch.gather(table, 1, chosen[..., None].expand(-1, -1, SIGNALS)).reshape(-1, SIGNALS).double(),
-                    torch.gather(error, 1, chosen).reshape(-1).double(),
-                    sample.reshape(-1),
-                )
+            yield from _drawn(task, said, truth, 1 + step, rows, POINTS, batch.mask, generator)
             if step + 1 < len(batch.truths):
                 values = [task.advance(v, s) for v, s in zip(values, said, strict=True)]
         begun += len(batch.values)
 
 
-def _inside(
-    chosen: Tensor, mask: Tensor, per_point: int, dim: int, target: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The same number of values, all inside the mask."""
+def _drawn(
+    task: Any,
+    said: Sequence[Tensor],
+    truth: Tensor,
+    kind: int,
+    rows: Tensor,
+    count: int,
+    mask: Tensor | None,
+    generator: torch.Generator,
+) -> Iterator[Observed]:
+    """`count` values of each sample of a batch, drawn at random (inside the mask): signals and errors."""
+    fields = [task.target_layout.unpack(s) for s in said]
+    for name, target in task.target_layout.unpack(truth).items():
+        stacked = torch.stack([f[name] for f in fields])
+        table = signals(stacked, task.dim).cpu()
+        n, points = len(target), target[0].numel()
+        if mask is None:
+            chosen = torch.randint(points, (n, min(count, points)), generator=generator)
+        else:
+            chosen = _inside(min(count, points), mask, task.dim, target, generator)
+        error = (stacked.mean(dim=0) - target.to(stacked)).abs().reshape(n, -1).cpu()
+        picked = torch.gather(table.reshape(n, points, SIGNALS), 1, chosen[..., None].expand(-1, -1, SIGNALS))
+        yield (
+            name,
+            kind,
+            picked.reshape(-1, SIGNALS).double(),
+            torch.gather(error, 1, chosen).reshape(-1).double(),
+            rows[:, None].expand_as(chosen).reshape(-1),
+        )
+
+
+def _inside(count: int, mask: Tensor, dim: int, target: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices (batch, count) of values, all inside the mask."""
     shape = target.shape[1:]
-    full = (
-        mask.reshape(len(mask), 1, *mask.shape[1:], *[1] * (len(shape) - 1 - dim))
-        .expand(-1, *shape)
-        .reshape(len(mask), -1)
-    )
-    return torch.multinomial(full.double(), chosen.shape[1], replacement=True, generator=generator)
+    full = mask.reshape(len(mask), 1, *mask.shape[1:], *[1] * (len(shape) - 1 - dim))
+    flat = full.expand(-1, *shape).reshape(len(mask), -1)
+    return torch.multinomial(flat.double(), count, replacement=True, generator=generator)
 
 
 def _too_few(count: int, level: float) -> DomainError:
