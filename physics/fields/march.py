@@ -203,8 +203,9 @@ def _check_growth(problem: Problem, u: Tensor, time: float, first: int) -> None:
     """An exact solution that overflows is a growing one."""
     finite = torch.isfinite(torch.view_as_real(u)).flatten(1).all(1)
     if not bool(finite.all()):
+        row = first + int(finite.logical_not().nonzero()[0])
         raise DomainError(
-            f"{problem.equation.name}, sample {first + int(finite.logical_not().nonzero()[0])}: a mode has grown beyond "
+            f"{problem.equation.name}, sample {row}: a mode has grown beyond "
             f"the finite numbers by t = {time:.6g}; check the sign of the parameters, of which diffusion needs positive"
         )
 

@@ -19,7 +19,7 @@ from surrogates.physics.fields.march import Problem, march
 from surrogates.physics.fields.spectral import Spectral
 
 Forcing = Tensor | Callable[[float], Tensor]
-CACHE = 2**17  # point values of all components that are advanced together; what then is touched stays in the cache
+CACHE = 2**17  # point values of all components that are advanced together on a CPU, to stay in its cache
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def solve(
     """Advance samples of initial states to each of the times.
 
     Modes that the products would alias are no part of the solution (the 2/3 rule for quadratic terms): what the
-    initial state holds of them is dropped after the first frame. Use a finer grid to keep them.
+    initial state holds of them is dropped after the first frame. Use a finer grid to keep them. Samples are advanced
+    in chunks that depend on the grid alone; those of a chunk share the steps that the neediest of them asks for.
 
     Args:
         initial: the state at times[0], real, float64 unless you mean otherwise.
@@ -75,7 +76,8 @@ def solve(
     _check(equation, initial, grid, dt, tolerance)
     numbers = equation.numbers(parameters, len(initial), initial)
     source = _source(forcing, k, initial)
-    chunk = max(1, CACHE // (math.prod(k.shape) * equation.components))
+    room = CACHE if initial.device.type == "cpu" else 256 * CACHE
+    chunk = max(1, room // (math.prod(k.shape) * equation.components))
     parts = []
     for at in range(0, len(initial), chunk):
         rows = slice(at, at + chunk)

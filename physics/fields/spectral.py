@@ -49,6 +49,8 @@ class Spectral:
                 f"a grid with periodic = {grid.periodic}; Fourier modes need every axis periodic, so use a solver "
                 "with walls for this one"
             )
+        if not dtype.is_floating_point:
+            raise DomainError(f"values of {dtype}; give real floating-point numbers, float64 unless you mean otherwise")
         if order < 1:
             raise DomainError(f"a nonlinear term of order {order}; it must be at least 1")
         self.grid, self.order, self.dtype, self.device = grid, order, dtype, device

@@ -204,6 +204,7 @@ START = waves(GRID, 3)
         ({"parameters": {"nu": torch.ones(2)}}, "nu of shape .2,. for 3 samples"),
         ({"parameters": {"nu": math.nan}}, "nu is not finite"),
         ({"times": [0, 1, 1]}, "increasing"),
+        ({"initial": START[:0]}, "at least one sample"),
         ({"times": []}, "increasing"),
         ({"dt": 0.0}, "positive time step"),
         ({"tolerance": 0.0}, "between 0 and 1"),
@@ -214,7 +215,7 @@ START = waves(GRID, 3)
 def test_what_does_not_fit_is_named(change, message):
     given = {"grid": GRID, "times": [0, 0.1], "parameters": {"nu": 0.1}, **change}
     with pytest.raises(DomainError, match=message):
-        solve(burgers(), START, **given)
+        solve(burgers(), given.pop("initial", START), **given)
 
 
 def test_a_nan_in_an_initial_state_names_its_sample():
@@ -253,7 +254,7 @@ def test_a_solution_that_blows_up_is_no_matter_of_steps(dt):
 
 def test_heat_run_backwards_is_refused_once_it_overflows():
     kappa = torch.tensor([0.1, 0.1, -10.0])
-    with pytest.raises(DomainError, match="sample 2: a mode has grown .* t = 9; check the sign"):
+    with pytest.raises(DomainError, match=r"sample 2: a mode has grown .* t = 9; check the sign"):
         solve(heat(), START, grid=GRID, times=[0, 1e-3, 9], parameters={"kappa": kappa})
 
 
