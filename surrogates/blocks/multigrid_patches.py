@@ -191,7 +191,8 @@ class MultigridPatches(nn.Module):
         axes = self.axes(shape)
         if self.levels == 0:
             return patches
-        field = patches.unflatten(0, (*(axis.patches for axis in axes), -1))
+        cut = [axis.patches for axis in axes]
+        field = patches.unflatten(0, (*cut, len(patches) // prod(cut)))
         for i in reversed(range(len(axes))):  # the last axis of patches goes first, so that the i-th stays the i-th
             side = i - len(axes)
             kept = [field.select(i, j).narrow(side, 0, n) for j, n in enumerate(axes[i].owned)]
