@@ -6,6 +6,8 @@ The benchmark's coefficients: Fourier Neural Operator for Parametric Partial Dif
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -16,6 +18,7 @@ from surrogates.physics.fields.direct import Array, Pattern, factorise, matrix, 
 from surrogates.physics.fields.finite_volume import FiniteVolumes, finite_volumes
 from surrogates.physics.fields.grid import Grid
 from surrogates.physics.fields.random_field import gaussian_random_field
+from surrogates.physics.fields.sparse_spd import Iterated, Preconditioner, conjugate_gradients, incomplete_cholesky
 from surrogates.physics.fields.walls import Condition, Dirichlet, Walls
 
 COMPATIBLE = 1e-10  # a closed domain's total source, over the sum of its absolute values, may miss zero by this much
@@ -54,6 +57,58 @@ def solve(
     u = np.zeros((len(right), right[0].numel()))
     u[:, shape.cells] = inside
     return torch.as_tensor(u.reshape(right.shape), dtype=a.dtype, device=a.device)
+
+
+@torch.no_grad()
+def refine(
+    start: Tensor | None,
+    a: Float[Tensor, "#samples *space"],
+    forcing: Tensor | float | int,
+    grid: Grid,
+    *,
+    walls: Walls | Condition = Dirichlet(0.0),
+    mask: Tensor | None = None,
+    preconditioner: Preconditioner = incomplete_cholesky,
+    tolerance: float = 1e-8,
+) -> Iterated:
+    """The same solution by conjugate gradients from a first guess (None: from zero), which a surrogate may give.
+
+    Args:
+        start: (samples, *space); what it holds outside the mask is not looked at.
+        preconditioner: incomplete_cholesky, ssor or jacobi of `sparse_spd`.
+        tolerance: of |residual| / |right-hand side|, recomputed at the end.
+    Raises: as `solve`; and where the start is not finite (names the sample) or of another shape.
+    """
+    operator = finite_volumes(a.double(), grid, walls, mask)
+    right = right_hand_side(operator, forcing)
+    shape = pattern(operator)
+    inside = torch.as_tensor(shape.cells, device=right.device)
+    pinned = needs_pinning(operator, shape)
+    flat = right.reshape(len(right), -1)
+    if pinned:
+        check_compatible(flat[:, inside].cpu().numpy())
+        flat[:, inside] -= flat[:, inside].mean(dim=1, keepdim=True)
+    if start is not None and start.shape != right.shape:
+        raise DomainError(
+            f"a start of shape {tuple(start.shape)} for solutions of {tuple(right.shape)}; make them equal"
+        )
+    first = torch.zeros_like(right) if start is None else _inside(operator, start.double())
+    n = len(operator.diagonal)
+    correct = preconditioner([matrix(operator, shape, k) for k in range(n)])
+
+    def precondition(r: Tensor) -> Tensor:
+        rows = r.reshape(len(r), -1)[:, inside].cpu().numpy()
+        out = torch.zeros_like(r).reshape(len(r), -1)
+        corrected = np.stack([correct(k if n > 1 else 0, row) for k, row in enumerate(rows)])
+        out[:, inside] = torch.as_tensor(corrected, device=r.device)
+        return out.reshape(r.shape)
+
+    found = conjugate_gradients(operator.apply, right, start=first, precondition=precondition, tolerance=tolerance)
+    values = found.values
+    if pinned:
+        level = values.reshape(len(values), -1)[:, inside].mean(dim=1)
+        values = _inside(operator, values - level.reshape(-1, *[1] * grid.dim))
+    return replace(found, values=values.to(a.dtype))
 
 
 def right_hand_side(operator: FiniteVolumes, forcing: Tensor | float | int) -> Float[Tensor, "samples *space"]:
