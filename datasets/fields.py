@@ -141,8 +141,9 @@ class Fields(Dataset[Trajectory]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int | np.integer):
             return self._coarse(self._whole(int(self._rows[index])))
-        chosen = self._rows[index if isinstance(index, slice) else np.asarray(index)]
-        return self._like(chosen)
+        if not isinstance(index, slice):
+            index = np.asarray(index) if len(index) else np.zeros(0, dtype=int)
+        return self._like(self._rows[index])
 
     def __iter__(self) -> Iterator[Trajectory]:
         return (self[k] for k in range(len(self)))

@@ -27,7 +27,10 @@ def part_of_arrays(
     lowest = min(arrays, key=lambda k: arrays[k].ndim)
     given = arrays[lowest].shape
     if len(given) < 3:
-        raise DomainError(f"{lowest} has shape {given}; (samples, frames, *space, *components) is expected")
+        raise DomainError(
+            f"{lowest} has shape {given}; (samples, frames, *space, *components) is expected; a field without evolution "
+            "has one frame, u[:, None]"
+        )
     if axes is None:
         axes = [np.arange(n) / n for n in given[2:]]
     coordinates = check_axes(axes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number, Times
+from surrogates.datasets.generators.draws import GaussianField, Number, Times, positive
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -34,7 +34,7 @@ def burgers(
         grid=Grid(points, 1.0),
         times=times,
         initial=GaussianField(alpha=2.0, tau=5.0, sigma=25.0),
-        parameters={"nu": nu},
+        parameters={"nu": positive("nu", nu)},
         tolerance=tolerance,
         seed=seed,
         workers=workers,

@@ -90,6 +90,14 @@ def as_range(name: str, given: Any) -> float | Range:
     return number
 
 
+def positive(name: str, given: Number) -> Number:
+    """What was given, where it cannot be negative. Raises DomainError: diffusion run backwards has no solution."""
+    found = as_range(name, given)
+    if (found.low if isinstance(found, Range) else found) < 0:
+        raise DomainError(f"{name}={given!r} is negative, which no solution follows for long; give 0 or more")
+    return given
+
+
 def plain_number(number: float | Range) -> Any:
     """As JSON."""
     return {"low": number.low, "high": number.high, "log": number.log} if isinstance(number, Range) else number

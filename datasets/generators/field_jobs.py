@@ -240,8 +240,8 @@ def _folder(directory: str | Path | None, *, needed: bool) -> Iterator[Path | No
         path.mkdir(parents=True, exist_ok=True)
         yield path
     elif needed:
-        with tempfile.TemporaryDirectory(prefix="surrogates-") as path:
-            yield Path(path)
+        with tempfile.TemporaryDirectory(prefix="surrogates-") as made:
+            yield Path(made)
     else:
         yield None
 

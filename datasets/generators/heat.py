@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number, Times
+from surrogates.datasets.generators.draws import GaussianField, Number, Times, positive
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -30,7 +30,7 @@ def heat(
         grid=Grid((points,) * dim, 1.0),
         times=times,
         initial=GaussianField(alpha=2.5, tau=7.0),
-        parameters={"kappa": kappa},
+        parameters={"kappa": positive("kappa", kappa)},
         seed=seed,
         workers=workers,
         progress=progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number, Times
+from surrogates.datasets.generators.draws import GaussianField, Number, Times, positive
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.fields import Grid
@@ -36,7 +36,7 @@ def kuramoto_sivashinsky(
         grid=Grid(points, length),
         times=times,
         initial=GaussianField(alpha=2.0, tau=0.5),
-        parameters={"nu": nu},
+        parameters={"nu": positive("nu", nu)},
         settle=settle,
         tolerance=tolerance,
         seed=seed,

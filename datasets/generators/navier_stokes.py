@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from surrogates.datasets.fields import Fields
-from surrogates.datasets.generators.draws import GaussianField, Number, Times
+from surrogates.datasets.generators.draws import GaussianField, Number, Times, positive
 from surrogates.datasets.generators.field_jobs import Progress
 from surrogates.datasets.generators.generate_fields import generate_fields
 from surrogates.physics.errors import DomainError
@@ -60,7 +60,7 @@ def navier_stokes(
         grid=Grid((points, points), 1.0),
         times=times,
         initial=GaussianField(alpha=2.5, tau=7.0, sigma=math.sqrt(2) * 7.0**1.5),
-        parameters={"nu": nu},
+        parameters={"nu": positive("nu", nu)},
         forcing=None if forcing is None else f"surrogates.datasets.generators.navier_stokes:{FORCINGS[forcing]}",
         amplitude=(1.0 if forcing == "kolmogorov" else 0.1) if amplitude is None else amplitude,
         refine=solve_points // points,

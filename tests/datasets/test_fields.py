@@ -173,6 +173,11 @@ def test_a_value_that_is_not_finite_is_named_with_sample_and_time():
         Fields.from_arrays(given, times=[0.0, 0.5, 1.0])
 
 
+def test_no_rows_are_a_set_too(fields):
+    none = fields[[]]
+    assert (len(none), none.statistics, none.stack("v").shape[-1], list(none)) == (0, {}, 2, [])
+
+
 def test_sets_and_trajectories_of_two_kinds_are_not_mixed(fields):
     other = Fields.from_arrays({"u": arrays()["u"]}, times=[0, 1, 2])
     with pytest.raises(DomainError, match="differ in fields"):

@@ -214,6 +214,16 @@ def test_bad_requests_end_in_one_clear_error(change, text):
         generate_fields(**(right | change))
 
 
+def test_negative_diffusion_is_refused_before_anything_is_solved():
+    for make in (
+        lambda: burgers(2, 16, nu=-0.1),
+        lambda: heat(2, 16, kappa=(-1, 1)),
+        lambda: navier_stokes(2, 8, nu=-1),
+    ):
+        with pytest.raises(DomainError, match="is negative"):
+            make()
+
+
 def test_a_bad_state_names_its_sample():
     states = torch.zeros(70, 1, 8, dtype=torch.float64)
     states[66] = torch.nan
