@@ -28,8 +28,8 @@ def part_of_arrays(
     given = arrays[lowest].shape
     if len(given) < 3:
         raise DomainError(
-            f"{lowest} has shape {given}; (samples, frames, *space, *components) is expected; a field without evolution "
-            "has one frame, u[:, None]"
+            f"{lowest} has shape {given}; (samples, frames, *space, *components) is expected; a field without "
+            "evolution has one frame, u[:, None]"
         )
     if axes is None:
         axes = [np.arange(n) / n for n in given[2:]]

@@ -66,7 +66,7 @@ def solved(problem: Problem, rows: range) -> Fields:
             start,
             grid=fine,
             times=times,
-            parameters={k: torch.as_tensor(numbers[k]) for k in equation.parameters},
+            parameters={k: _number(problem.parameters[k], numbers[k]) for k in equation.parameters},
             forcing=force,
             tolerance=problem.tolerance,
         )
@@ -130,6 +130,11 @@ def imported(use: str) -> Any:
         raise DomainError(
             f"{use!r} cannot be imported ({error}); write module:function, of a module that Python finds"
         ) from error
+
+
+def _number(given: float | Range, drawn: np.ndarray) -> float | Tensor:
+    """A number for each sample only where they differ: else the solver's weights are the same for all."""
+    return torch.as_tensor(drawn) if isinstance(given, Range) else float(given)
 
 
 def _named_forcing(force: Tensor, ranks: Mapping[str, int], dim: int) -> dict[str, np.ndarray]:
