@@ -23,7 +23,11 @@ def data():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: DeepONet(**COMMON, boundary=Pinned(low=[0])), lambda: PODDeepONet(**COMMON, modes=4)]
+    "make",
+    [
+        lambda: DeepONet(**COMMON, boundary=Pinned(low=[0])),
+        pytest.param(lambda: PODDeepONet(**COMMON, modes=4), marks=pytest.mark.slow),
+    ],
 )
 def test_it_learns_is_kept_and_obeys_what_its_task_claims(make, data, tmp_path):
     train, test = data
