@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -65,8 +66,7 @@ class _Lean(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            formula = lambda *inputs: _plain(*inputs, ctx.activate)  # noqa: E731
-            return *plain_gradients(formula, ctx.saved_tensors, (grad,)), None
+            return *plain_gradients(partial(_plain, activate=ctx.activate), ctx.saved_tensors, (grad,)), None
         u, first, b1, second, _ = ctx.saved_tensors
         of_u = torch.empty_like(u) if ctx.needs_input_grad[0] else None
         of_first, of_b1, of_second = torch.zeros_like(first), torch.zeros_like(b1), torch.zeros_like(second)

@@ -45,9 +45,10 @@ class AdaptiveInstanceNorm(nn.Module):
         if n_parameters < 1:
             raise DomainError("an adaptive norm is steered by parameters; give n_parameters of at least 1")
         self.norm = InstanceNorm()
-        self.style = nn.Sequential(nn.Linear(n_parameters, hidden), nn.GELU(), nn.Linear(hidden, 2 * channels))
-        nn.init.zeros_(self.style[2].weight)
-        nn.init.zeros_(self.style[2].bias)
+        last = nn.Linear(hidden, 2 * channels)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.style = nn.Sequential(nn.Linear(n_parameters, hidden), nn.GELU(), last)
 
     def forward(
         self, u: Float[Tensor, "batch channels *space"], parameters: Float[Tensor, "batch n"]

@@ -23,7 +23,6 @@ def lean(field: Tensor) -> bool:
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled(field.device.type)
         or torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
     )
 
 

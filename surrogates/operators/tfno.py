@@ -9,7 +9,7 @@ Changed: norms may be steered by parameters. Layers have weights of their own (o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from surrogates.blocks.frequencies import each_axis
 from surrogates.blocks.spectral_weights import CPWeights, Dense, TrainWeights, TuckerWeights
 from surrogates.physics.errors import DomainError
 
-FORMS = {"tucker": TuckerWeights, "cp": CPWeights, "tt": TrainWeights}
+FORMS: dict[str, Callable[..., nn.Module]] = {"tucker": TuckerWeights, "cp": CPWeights, "tt": TrainWeights}
 
 
 class TFNO(nn.Module):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,7 +22,7 @@ from surrogates.physics.errors import DomainError
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 RESIZES = {1: "linear", 2: "bilinear", 3: "trilinear"}
-PADDINGS = {"circular": "circular", "zero": "zeros"}
+PADDINGS: dict[str, Any] = {"circular": "circular", "zero": "zeros"}
 
 
 class UNet(nn.Module):

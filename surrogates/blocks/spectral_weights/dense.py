@@ -35,7 +35,11 @@ class Dense(nn.Module):
 
     def dense(self) -> Complex[Tensor, "in out *kept"]:
         """The weights as one complex tensor, with the axes that formulas have."""
-        return torch.view_as_complex(self.weight).movedim(0, -1).unflatten(-1, self.frequencies.shape)
+        return (
+            torch.view_as_complex(self.weight)
+            .permute(1, 2, 0)
+            .reshape(self.in_channels, self.out_channels, *self.frequencies.shape)
+        )
 
     def set(self, weight: Complex[Tensor, "in out *kept"]) -> None:
         """Take these numbers."""
@@ -48,4 +52,5 @@ def mix(
 ) -> Complex[Tensor, "batch out *kept"]:
     """sum_i W[f, i, o] X[b, i, f] for frequencies that are flattened in the weight."""
     by_frequency = spectrum.flatten(2).permute(2, 0, 1)
-    return torch.bmm(by_frequency, weight).permute(1, 2, 0).unflatten(-1, spectrum.shape[2:])
+    mixed = torch.bmm(by_frequency, weight).view(*spectrum.shape[2:], len(spectrum), -1)
+    return mixed.permute(-2, -1, *range(spectrum.ndim - 2))
