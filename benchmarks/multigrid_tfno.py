@@ -9,9 +9,9 @@ The peer lives in an environment of its own: pip install torch==2.13.0, then neu
 `patches`: random fields of 64, 96, 100 and 127 pixels a side are cut at levels 1 to 4 and put together again; the
 largest difference to the field, and whether the peer's windows (every 2^l-th pixel, no averages) are ours to the bit.
 `memory`: what one process held at most beyond what it held before, for one field of 512 x 512 pixels: a training step
-(forward, backward) and an evaluation, each in a fresh process. Ours takes one patch at a time and computes it once more
-in the backward pass; the peer takes all patches at once. The C library is told to give freed memory back, so that what
-counts is what is in use. CPU seconds are those of the step.
+(forward, backward) and an evaluation, each in a fresh process. Ours takes --at-once patches at a time and computes them
+once more in the backward pass; the peer takes all patches at once. The C library is told to give freed memory back, so
+that what counts is what is in use. CPU seconds are those of the step.
 `curve`: test error of MG-TFNO with one tensor for all layers (Tucker, CP, tensor train) and the dense operator against
 the fraction of spectral parameters kept: Kolmogorov flow, vorticity a quarter of a time unit ahead, relative H1 loss,
 equal CPU minutes a run. A run's line is appended to --out when it ends, and lines that are there are not run again.
@@ -76,7 +76,7 @@ def memory(given: argparse.Namespace) -> None:
     for who, level, what in rows:
         mine = [sys.executable, __file__, "one", "--who", who, "--levels", str(level), "--what", what]
         mine += ["--padding", str(given.padding), "--side", str(given.side), "--modes", str(given.modes)]
-        mine += ["--width", str(given.width), "--rank", str(given.rank)]
+        mine += ["--width", str(given.width), "--rank", str(given.rank), "--at-once", str(given.at_once)]
         theirs = [str(given.peer), str(PEER), "memory", str(level), *map(str, numbers), what]
         if who == "neuraloperator" and not given.peer:
             continue
@@ -163,7 +163,7 @@ def one(given: argparse.Namespace) -> None:
     network = MGTFNO(dim=2, modes=2, width=2, in_channels=1, out_channels=1, patches=tiny)
     network(torch.randn(1, 1, 16, 16)).sum().backward()  # what torch imports on first use is not the step's memory
     torch.manual_seed(0)
-    at_once = 1 if given.who == "ours" else None
+    at_once = given.at_once if given.who == "ours" else None
     patches = MultigridPatches(levels=given.levels[0], padding=given.padding, at_once=at_once)
     model = MGTFNO(dim=2, modes=given.modes, width=given.width, in_channels=1, out_channels=1, rank=given.rank,
                    patches=patches)  # fmt: skip
@@ -189,6 +189,7 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--padding", type=float, default=0.03)
     parser.add_argument("--rank", type=float, default=0.1)
+    parser.add_argument("--at-once", type=int, default=1, help="patches that ours takes at a time")
     parser.add_argument("--who", default="ours")
     parser.add_argument("--what", choices=["train", "evaluate"], default="train")
     parser.add_argument("--out", type=Path, default=Path("mgtfno.jsonl"))
