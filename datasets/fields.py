@@ -328,7 +328,7 @@ class Fields(Dataset[Trajectory]):
         return part, int(row - self._ends[part] + len(self._parts[part]))
 
     def _whole(self, row: int) -> Trajectory:
-        part, inside = self._place(row)
+        part, inside = self._place(int(row))
         found = self._parts[part].trajectory(inside)
         return found if found.row == row else replace(found, row=row)
 

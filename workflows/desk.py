@@ -10,10 +10,10 @@ from typing import Any
 from surrogates.workflows.links import parse_link
 from surrogates.workflows.names import checked_name
 
-Progress = Callable[[float, float, str], None]
+Progress = Callable[[float | int, float | int, str], None]
 
 
-def silent(done: float, total: float, unit: str) -> None:
+def silent(done: float | int, total: float | int, unit: str) -> None:
     """Progress that nobody watches."""
 
 

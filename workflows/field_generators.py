@@ -12,14 +12,17 @@ _ROOM = "surrogates.datasets.generators"
 
 @cache
 def generators() -> dict[str, ast.FunctionDef]:
-    """Functions that return `Fields`, by name; in the modules of the generators' room."""
+    """Functions that return `Fields`, by name; in the modules of the generators' room.
+
+    Those that take an equation are for scripts: a file cannot name one.
+    """
     found = {}
     for module in modules_of(_ROOM):
         tree = tree_of(module)
         for node in tree.body if tree else ():
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and _returns_fields(node):
                 found[node.name] = node
-    return {name: node for name, node in sorted(found.items()) if "samples" in _names(node)}
+    return {n: f for n, f in sorted(found.items()) if "samples" in _names(f) and "equation" not in _names(f)}
 
 
 def arguments_of(generator: str) -> list[str]:

@@ -13,7 +13,7 @@ from surrogates.datasets.generators.reference_solver import solver_of
 from surrogates.tasks.field_scores import relative_l2
 from surrogates.workflows.cpu import cpu_seconds
 from surrogates.workflows.steps.evaluate import Band, LawRow
-from surrogates.workflows.steps.evaluate_operator import Costs, OperatorScores, SolverCost
+from surrogates.workflows.steps.evaluate_operator import Certified, Costs, OperatorScores, SolverCost
 from surrogates.workflows.steps.rollout import RolledOut
 
 _SHOWN = 3  # samples that pictures are drawn of: the best, the median and the worst
@@ -75,6 +75,15 @@ def costs(operator: Any, data: Fields, coarser: list[int]) -> Costs:
         )
         rows.append(SolverCost(solved.points[0], solved.seconds, float(error)))
     return Costs(some[0].space[0], one, batch / 32, float(np.mean(list(final.values()))), tuple(rows))
+
+
+def certified(operator: Any, data: Fields, tolerance: float) -> Certified:
+    """What the solver behind the data finishes from the operator's answers on a few trajectories."""
+    from surrogates.simulation.verify_fields import verify
+
+    some = data[: min(len(data), _TIMED)]
+    found = verify(operator, some, tolerance=tolerance)
+    return Certified(len(some), found.how, found.work, found.alone, found.defect, found.converged, found.error)
 
 
 def rolled_out(operator: Any, data: Fields, steps: int | None, coarser: int | None, arrays: Path) -> RolledOut:

@@ -7,7 +7,7 @@ A data set made by `generate_fields` or `darcy` names its problem in its provena
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from surrogates.physics.errors import DomainError
 from surrogates.physics.fields import Equation, Grid, darcy, residual, solve
 from surrogates.physics.fields.named import named_equation
 from surrogates.physics.fields.refinement import refined
+from surrogates.physics.fields.sparse_spd import Iterated
 
 _ROOM = "surrogates.physics.fields:"
 
@@ -77,6 +78,19 @@ class EquationSolver:
         each = tuple(range(1, values.dim()))
         return (missed.square().mean(each) / slope.square().mean(each).clamp_min(1e-300)).sqrt().numpy()
 
+    def propagator(self, data: Fields, *, tolerance: float = 1e-6) -> Callable[[Tensor, float, float], Tensor]:
+        """(state (samples, components, *space), start, end) -> state, for the data's numbers and forcing."""
+        numbers, forcing, grid = self._numbers(data), self._forcing(data), grid_of(data)
+
+        def propagate(state: Tensor, start: float, end: float) -> Tensor:
+            times = [0.0, end - start]
+            found = solve(
+                self.equation, state, grid=grid, times=times, parameters=numbers, forcing=forcing, tolerance=tolerance
+            )
+            return found.values[:, -1]
+
+        return propagate
+
     def _values(self, data: Fields, start: int) -> Tensor:
         stacks = {name: np.stack([t.fields[name][start : start + 1] for t in data]) for name in self.equation.ranks}
         return _stacked(stacks, self.equation.ranks, len(data[0].axes))[:, 0]
@@ -119,6 +133,12 @@ class DarcySolver:
         mask = None if data[0].mask is None else torch.as_tensor(np.asarray(data[0].mask))
         missed = darcy.residual(u, a, 1.0, grid_of(data), mask=mask)
         return missed.flatten(1).square().mean(1).sqrt().numpy()
+
+    def finish(self, data: Fields, start: Tensor, *, tolerance: float = 1e-6) -> Iterated:
+        """Conjugate gradients from pressures (samples, *space) to a relative residual of `tolerance`."""
+        a = torch.as_tensor(np.stack([t.constants["a"] for t in data]), dtype=torch.float64)
+        mask = None if data[0].mask is None else torch.as_tensor(np.asarray(data[0].mask))
+        return darcy.refine(start.double(), a, 1.0, grid_of(data), mask=mask, tolerance=tolerance)
 
 
 Solver = EquationSolver | DarcySolver

@@ -268,7 +268,7 @@ class OperatorMap(nn.Module):
         if hasattr(self.model, "set_target_scale"):  # a model with hard boundary values works in the data's units
             self.model.set_target_scale(self.target_mean * (self.baseline is None), self.target_scale)  # type: ignore[operator]
         if hasattr(self.model, "prepare"):
-            batch = self._collate(windows.some(200), targets=True)
+            batch = self._collate(seen, targets=True)
             shape = (-1, *[1] * self.dim)
             values = (batch.values - self.input_mean.view(shape)) / self.input_scale.view(shape)
             assert batch.target is not None
@@ -418,17 +418,17 @@ class OperatorMap(nn.Module):
         like, first = self.target_scale, samples[0].trajectory
         inputs = Channels.of(self.inputs, first)
 
-        def tensor(arrays: Sequence[np.ndarray]) -> Tensor:
-            return torch.from_numpy(np.stack(arrays)).to(like.dtype)
+        def stacked(key: str, made: Callable[[Window], np.ndarray]) -> Tensor:
+            return torch.stack([_kept(window, key, made, like.dtype) for window in samples])
 
         target = None
         if targets:
             layout = Channels.of(self.targets, first)
             steps = [k * self.stride for k in range(self.unroll)]
-            target = tensor([np.concatenate([layout.pack(s.trajectory, s.t + k) for k in steps]) for s in samples])
+            target = stacked("target", lambda w: np.concatenate([layout.pack(w.trajectory, w.t + k) for k in steps]))
         masks = [s.trajectory.mask for s in samples]
         return GridBatch(
-            values=tensor([inputs.pack(s.trajectory, s.t) for s in samples]),
+            values=stacked("values", lambda w: inputs.pack(w.trajectory, w.t)),
             parameters=torch.tensor([self._told(s) for s in samples], dtype=like.dtype).reshape(len(samples), -1),
             target=target,
             mask=None if masks[0] is None else torch.from_numpy(np.stack(masks)),
@@ -474,3 +474,15 @@ def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
         return x.mean(dim=axes, keepdim=True)
     inside = mask.unsqueeze(1)
     return torch.where(inside, x, 0.0).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True)
+
+
+def _kept(window: Window, key: str, made: Callable[[Window], np.ndarray], dtype: torch.dtype) -> Tensor:
+    """A window's channels as a tensor, made once where the window keeps it."""
+    if window.packed is not None and key in window.packed:
+        found: Tensor = window.packed[key]
+        if found.dtype == dtype:
+            return found
+    found = torch.from_numpy(np.ascontiguousarray(made(window))).to(dtype)
+    if window.packed is not None:
+        window.packed[key] = found
+    return found

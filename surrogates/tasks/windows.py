@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from surrogates.physics.errors import DomainError
 
+KEPT = 100_000_000  # numbers of all windows that are kept ready as tensors
+
 
 @dataclass(frozen=True)
 class Window:
-    """A trajectory seen from its frame `t`."""
+    """A trajectory seen from its frame `t`; `packed` keeps what was made of it, where training reads it many times."""
 
     trajectory: Any
     t: int = 0
+    packed: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 class Windows:
@@ -26,6 +29,7 @@ class Windows:
 
     def __init__(self, data: Any, span: tuple[int, int] | None) -> None:
         self.data, self.span = data, span
+        self._packed: dict[int, dict[str, Any]] | None = None
         frames = len(data[0].times) if len(data) else 0
         self.starts = range(1) if span is None else range(-min(span[0], 0), frames - max(span[1], 1) + 1)
         if len(data) and not self.starts:
@@ -36,8 +40,11 @@ class Windows:
             )
         if hasattr(data, "row_hashes"):
             self.row_hashes = data.row_hashes
-        if hasattr(data, "hash"):
-            self.hash = data.hash
+
+    @property
+    def hash(self) -> str | None:
+        """SHA-256 of the data set's content, None for a list."""
+        return getattr(self.data, "hash", None)
 
     def __len__(self) -> int:
         return len(self.data) * len(self.starts)
@@ -46,13 +53,16 @@ class Windows:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         row, place = divmod(index % len(self), len(self.starts))
-        return Window(self.data[row], self.starts[place])
+        packed = None if self._packed is None else self._packed.setdefault(index % len(self), {})
+        return Window(self.data[row], self.starts[place], packed)
 
     def in_memory(self, limit: int) -> Windows:
         """The same with its trajectories read once, where there are at most `limit`."""
-        if isinstance(self.data, list) or len(self.data) > limit:
+        if len(self.data) > limit:
             return self
-        return Windows([self.data[i] for i in range(len(self.data))], self.span)
+        found = Windows([self.data[i] for i in range(len(self.data))], self.span)
+        found._packed = {} if len(self) * _numbers(found) < KEPT else None
+        return found
 
     def name(self, index: int) -> str:
         """How messages name a sample."""
@@ -69,3 +79,11 @@ class Windows:
         """At most `count` of them, spread evenly."""
         step = max(1, len(self) // count)
         return [self[i] for i in range(0, len(self), step)]
+
+
+def _numbers(windows: Windows) -> int:
+    """Values that one window may use, from above."""
+    first = windows.data[0]
+    frames = 1 if windows.span is None else windows.span[1] - min(windows.span[0], 0)
+    fields = sum(x[0].size for x in first.fields.values()) * (frames if windows.span else len(first.times))
+    return int(fields + sum(x.size for x in first.constants.values()))

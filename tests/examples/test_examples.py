@@ -91,6 +91,24 @@ def test_crystals_from_data_to_phonons(folder, capsys):
     assert "highest phonon" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore::surrogates.physics.errors.SurrogatesWarning")
+def test_operators_from_an_equation(folder, capsys):
+    small = {"samples=1200, points=1024": "samples=160, points=128", "width=64": "width=12", "epochs=50": "epochs=4"}
+    learned = runpy.run_path(str(smaller("09_burgers_operator.py", folder, small)), run_name="__main__")
+    assert len(learned["train"]) == 112
+    assert (folder / "burgers.safetensors").exists()
+    assert "90 % band" not in capsys.readouterr().out
+    small = {"300, grid=Grid(128)": "110, grid=Grid(32)", "width=32": "width=8", "modes=24": "modes=8"}
+    small |= {"minutes=1.5": "steps=40"}
+    own = runpy.run_path(str(smaller("10_own_equation.py", folder, small)), run_name="__main__")
+    assert own["fitted"].spread is not None
+    said = capsys.readouterr().out
+    assert "90 % band" in said
+    assert "after 8 steps" in said
+    assert "Laws of" in said
+    assert (folder / "fields.h5").exists()
+
+
 @pytest.mark.slow
 def test_frames_as_plain_file(folder):
     assert "4 frames of C2OH6" in as_plain_file(EXAMPLES / "01_make_frames.py", "4")

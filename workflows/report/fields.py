@@ -19,7 +19,7 @@ from surrogates.workflows.report.page import Picture, Section, Table
 def judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
     """What a step `evaluate_operator` found."""
     yield errors(unit)
-    optional = (spread(unit), physics(unit), accuracy.laws(unit), speed(unit, run))
+    optional = (spread(unit), physics(unit), certified(unit), accuracy.laws(unit), speed(unit, run))
     yield from (section for section in optional if section is not None)
 
 
@@ -128,6 +128,20 @@ def physics(unit: Finished) -> Section | None:
     return Section("Physics says, statistics says", (), [Table(header, rows, note)])
 
 
+def certified(unit: Finished) -> Section | None:
+    """How much work the operator saves the solver that finishes; None where it was not asked."""
+    c = unit.result.certified
+    if c is None:
+        return None
+    work = "iterations of the solver" if c.how == "conjugate gradients" else "sweeps of the solver, slices in parallel"
+    text = (
+        f"{'Certified' if c.converged else 'Not certified'}: from the operator's answer the solver took {c.work:.3g} "
+        f"{work} instead of {c.alone:.3g} ({c.how}, mean of {c.samples}) and left a relative defect of {c.defect:.1e}; "
+        f"the answer itself was {_percent(c.error)} off."
+    )
+    return Section("Finished by the solver", [text])
+
+
 def speed(unit: Finished, run: FinishedRun) -> Section | None:
     """The solver on coarser and coarser grids beside the operator, and the break-even at equal error."""
     found = unit.times.get("speed")
@@ -191,7 +205,7 @@ def rollout(unit: Finished) -> Section:
         blocks.append(Picture(field_figures.spectra(*pair), f"{name}: power by wavenumber in the last frame."))
         if result.coverage.get(name):
             shares = result.coverage[name]
-            curve = {"inside the 90 % band": (list(range(1, len(shares) + 1)), list(shares))}
+            curve = {"inside the 90 % band": ([float(k + 1) for k in range(len(shares))], list(shares))}
             drawn = figures.lines(curve, xlabel="frame", ylabel="share of values", title="Coverage along the rollout")
             blocks.append(Picture(drawn, f"{name}: every step has a band of its own."))
     header = ["field", "first step", "last step", "its 90 % quantile", "no change", "coarse solver"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.fields import Count, FieldsFile, Output, TrainedOperator
+from surrogates.workflows.fields import Count, FieldsFile, Output, Positive, TrainedOperator
 from surrogates.workflows.files import read_json, write_json
 from surrogates.workflows.results import decode, encode
 from surrogates.workflows.steps.evaluate import Band, LawRow, names_of
@@ -21,6 +21,7 @@ class EvaluateOperator:
             on. every: grids to score on, each n-th point along every axis; several show what another resolution costs.
         laws: whether the physical laws are measured. symmetry: what the problem commutes with, which is measured too:
             translation along periodic axes (not where a forcing stands still), rotation by 90 degrees, reflection.
+        verify: let the solver finish what the operator began, on 16 trajectories, to this tolerance; None for not.
         coarser: the solver is timed on grids so many times coarser.
     """
 
@@ -30,6 +31,7 @@ class EvaluateOperator:
     laws: bool = True
     symmetry: list[Literal["translation", "rotation", "reflection"]] = field(default_factory=lambda: ["translation"])
     coarser: list[Count] = field(default_factory=lambda: [1, 2, 4])
+    verify: Positive | None = None
 
     def __post_init__(self) -> None:
         if not self._files() or not self.every:
@@ -40,7 +42,7 @@ class EvaluateOperator:
 
     def jobs(self) -> list[str]:
         scores = [f"data-{k}-{n}" for k in range(len(self._files())) for n in self.every]
-        return [*scores, *(["laws"] if self.laws else []), "speed"]
+        return [*scores, *(["laws"] if self.laws else []), "speed", *(["verify"] if self.verify else [])]
 
     def work(self, job: str, desk: Desk) -> None:
         from surrogates.workflows import field_measures as measures
@@ -53,7 +55,9 @@ class EvaluateOperator:
             found: Any = measures.scores(operator, data, folder / "arrays.npz")
         else:
             data = field_data(self._files()[0], self.every[0])
-            if job == "laws":
+            if job == "verify":
+                found = measures.certified(operator, data, self.verify)
+            elif job == "laws":
                 found = measures.law_rows(operator, data, tuple(self.symmetry))
             else:
                 found = measures.costs(operator, data, self.coarser)
@@ -70,7 +74,13 @@ class EvaluateOperator:
                 scores[own] = replace(found, file=f"jobs/{job}/{found.file}")
                 names.append(own)
         rows = read_json(desk.job_folder("laws") / "result.json") or () if self.laws else ()
-        return OperatorEvaluated(tuple(names), scores, tuple(decode(LawRow, row) for row in rows))
+        finished = read_json(desk.job_folder("verify") / "result.json") if self.verify else None
+        return OperatorEvaluated(
+            tuple(names),
+            scores,
+            tuple(decode(LawRow, row) for row in rows),
+            None if finished is None else decode(Certified, finished),
+        )
 
     def _files(self) -> list[str]:
         return [self.data] if isinstance(self.data, str) else self.data
@@ -134,17 +144,37 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Certified:
+    """What the solver finished from the operator's answers: see simulation.verify_fields.
+
+    Args:
+        samples: trajectories. how: "conjugate gradients" or "parareal". work: mean iterations, or sweeps. alone: the
+            same without the operator. defect: the largest relative one left. converged: whether within tolerance.
+        error: relative L2 distance of the operator's answers from the certified ones.
+    """
+
+    samples: int
+    how: str
+    work: float
+    alone: float
+    defect: float
+    converged: bool
+    error: float
+
+
+@dataclass(frozen=True)
 class OperatorEvaluated:
     """Scores by data and grid: `result["test"].relative_l2`.
 
     Args:
-        names: in order, the first is what the verdict looks at. scores: by name. laws: of the operator.
-        speed: the file with timings.
+        names: in order, the first is what the verdict looks at. scores: by name. laws: of the operator. certified: by
+            the solver, None where it was not asked. speed: the file with timings.
     """
 
     names: tuple[str, ...]
     scores: dict[str, OperatorScores]
     laws: tuple[LawRow, ...] = ()
+    certified: Certified | None = None
     speed: str = "timings.json"
 
     def __getitem__(self, name: str) -> OperatorScores:

@@ -58,7 +58,7 @@ class GenerateFields:
         seed = 1000 * desk.seed + list(self.parts).index(job)
         words = {**self.settings, **self.parts[job]}
 
-        def progress(done: float, total: float) -> None:
+        def progress(done: int, total: int) -> None:
             desk.progress(done, total, "samples")
 
         data = make(**words, seed=seed, progress=progress, directory=desk.job_folder(job) / "shards")
