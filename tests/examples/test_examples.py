@@ -93,9 +93,9 @@ def test_crystals_from_data_to_phonons(folder, capsys):
 
 @pytest.mark.filterwarnings("ignore::surrogates.physics.errors.SurrogatesWarning")
 def test_operators_from_an_equation(folder, capsys):
-    small = {"samples=1200, points=1024": "samples=160, points=128", "width=64": "width=12", "epochs=50": "epochs=4"}
+    small = {"samples=1200, points=1024": "samples=220, points=128", "width=64": "width=12", "epochs=50": "epochs=4"}
     learned = runpy.run_path(str(smaller("09_burgers_operator.py", folder, small)), run_name="__main__")
-    assert len(learned["train"]) == 112
+    assert len(learned["train"]) == 154
     assert (folder / "burgers.safetensors").exists()
     assert "90 % band" not in capsys.readouterr().out
     small = {"300, grid=Grid(128)": "110, grid=Grid(32)", "width=32": "width=8", "modes=24": "modes=8"}

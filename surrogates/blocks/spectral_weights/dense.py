@@ -52,5 +52,5 @@ def mix(
 ) -> Complex[Tensor, "batch out *kept"]:
     """sum_i W[f, i, o] X[b, i, f] for frequencies that are flattened in the weight."""
     by_frequency = spectrum.flatten(2).permute(2, 0, 1)
-    mixed = torch.bmm(by_frequency, weight).view(*spectrum.shape[2:], len(spectrum), -1)
+    mixed = torch.bmm(by_frequency, weight).view(*spectrum.shape[2:], len(spectrum), weight.shape[-1])
     return mixed.permute(-2, -1, *range(spectrum.ndim - 2))
