@@ -90,8 +90,8 @@ def samples_of(settings: Mapping[str, Any], rows: range) -> Fields:
         values = solve(state, grid=grid, times=settings["times"], gamma=value, boundary=settings["boundary"]).values
         found.append((chosen, values))
     order = np.argsort(np.concatenate([c for c, _ in found]), kind="stable")
-    values = torch.cat([v for _, v in found])[torch.as_tensor(order)].numpy()
-    names = {"density": values[:, :, 0], "momentum": values[:, :, 1, :, None], "energy": values[:, :, 2]}
+    kept = torch.cat([v for _, v in found])[torch.as_tensor(order)].numpy()
+    names = {"density": kept[:, :, 0], "momentum": kept[:, :, 1, :, None], "energy": kept[:, :, 2]}
     return Fields.from_arrays(
         {k: np.ascontiguousarray(v) for k, v in names.items()},
         times=settings["times"],

@@ -19,7 +19,7 @@ from surrogates.datasets.generators.solved_fields import by_field
 from surrogates.physics.errors import DomainError
 from surrogates.physics.fields import Equation, Grid, darcy, residual, solve
 from surrogates.physics.fields.named import named_equation
-from surrogates.physics.fields.refinement import refined
+from surrogates.physics.fields.refinement import refined, thinned
 from surrogates.physics.fields.sparse_spd import Iterated
 
 _ROOM = "surrogates.physics.fields:"
@@ -48,10 +48,10 @@ class EquationSolver:
     def run(self, data: Fields, *, coarser: int = 1, start: int = 0, tolerance: float = 1e-5) -> Solved:
         """Solve from frame `start` of each trajectory to its last one, on a grid `coarser` times coarser."""
         grid = grid_of(data).coarser(coarser)
-        values = self._values(data, start)[(..., *[slice(None, None, coarser)] * grid.dim)]
+        values = thinned(self._values(data, start), coarser, grid.dim)
         forcing = self._forcing(data)
         if forcing is not None:
-            forcing = forcing[(..., *[slice(None, None, coarser)] * grid.dim)]
+            forcing = thinned(forcing, coarser, grid.dim)
         times = torch.as_tensor(np.asarray(data[0].times[start:]), dtype=torch.float64)
         begun = time.process_time()
         found = solve(

@@ -15,6 +15,7 @@ from surrogates.datasets.fields import Fields
 from surrogates.datasets.generators.draws import GROUP, GaussianField, Range, draw_numbers, generator_of, groups_of
 from surrogates.physics.errors import DomainError
 from surrogates.physics.fields import Equation, Grid, solve
+from surrogates.physics.fields.refinement import thinned
 
 Initial = Callable[[Grid, int, torch.Generator], Tensor]
 """(grid, samples, generator) -> (samples, components, *space), or without the components' axis where there is one."""
@@ -75,15 +76,14 @@ def solved(problem: Problem, rows: range) -> Fields:
             raise
         raise DomainError(f"{error} (samples count from {rows.start} here)") from None
     values = found.values[:, 1:] if problem.settle else found.values
-    every = (slice(None, None, problem.refine),) * fine.dim
     ranks = equation.ranks
     return Fields.from_arrays(
-        by_field(values[(..., *every)], ranks, fine.dim),
+        by_field(thinned(values, problem.refine, fine.dim), ranks, fine.dim),
         times=problem.times,
         axes=[axis.numpy() for axis in problem.grid.axes()],
         periodic=True,
         parameters=numbers,
-        constants={} if force is None else _named_forcing(force[(..., *every)], ranks, fine.dim),
+        constants={} if force is None else _named_forcing(thinned(force, problem.refine, fine.dim), ranks, fine.dim),
     )
 
 

@@ -1,4 +1,4 @@
-"""Periodic fields on finer grids, by the trigonometric polynomial through their points."""
+"""Fields on finer grids, by the trigonometric polynomial through their points, and on coarser ones, by every n-th."""
 
 from __future__ import annotations
 
@@ -21,4 +21,11 @@ def refined(values: Tensor, shape: tuple[int, ...]) -> Tensor:
         if old % 2 == 0 and n > old:
             spectrum.select(axis, old // 2).mul_(0.5)  # the Nyquist wave is shared by its two signs
         values = torch.fft.irfft(spectrum, n=n, dim=axis, norm="forward")
+    return values
+
+
+def thinned(values: Tensor, n: int, dim: int) -> Tensor:
+    """Every n-th point along each of the last `dim` axes, a view."""
+    for axis in range(-dim, 0):
+        values = values.movedim(axis, 0)[::n].movedim(0, axis)
     return values

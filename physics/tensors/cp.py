@@ -69,8 +69,9 @@ def cp_als(
             f"rank={rank} for a tensor of shape {tuple(tensor.shape)}; a canonical polyadic form has at least one "
             "component and two axes"
         )
-    like = {"dtype": tensor.dtype, "device": tensor.device, "generator": generator}
-    matrices = [torch.randn(d, rank, **like) for d in tensor.shape]
+    matrices = [
+        torch.randn(d, rank, dtype=tensor.dtype, device=tensor.device, generator=generator) for d in tensor.shape
+    ]
     error, converged = math.inf, False
     for _ in range(sweeps):
         for axis in range(tensor.ndim):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from surrogates.physics.fields import Grid, solve
 from surrogates.physics.fields.named import named_equation
-from surrogates.physics.fields.refinement import refined
+from surrogates.physics.fields.refinement import refined, thinned
 
 
 class CoarseSolver(nn.Module):
@@ -67,7 +67,7 @@ class CoarseSolver(nn.Module):
         """The state `time` later. Raises DomainError where the grid cannot be coarsened or the solver breaks down."""
         space = tuple(values.shape[2:])
         grid = Grid(space, self._lengths).coarser(self._coarser)
-        newest = values[:, -self.out_channels :][(..., *[slice(None, None, self._coarser)] * self.dim)]
+        newest = thinned(values[:, -self.out_channels :], self._coarser, self.dim)
         numbers: dict[str, float | int | Tensor] = dict(self._numbers)
         for k, name in enumerate(self._told):
             assert parameters is not None

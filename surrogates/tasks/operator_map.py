@@ -74,6 +74,15 @@ class OperatorMap(nn.Module):
     outside it do not count.
     """
 
+    input_mean: Tensor
+    input_scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+    parameter_mean: Tensor
+    parameter_scale: Tensor
+    layout_table: Tensor
+    known: Tensor
+
     def __init__(
         self,
         model: nn.Module,

@@ -20,7 +20,7 @@ from surrogates.physics.errors import DomainError
 from surrogates.physics.fields.grid import Grid
 from surrogates.physics.fields.residual import residual
 from surrogates.physics.fields.solve import solve
-from surrogates.testing.field_claims import Question, Tolerance
+from surrogates.testing.field_claims import Quantity, Question, Tolerance
 from surrogates.testing.field_probe import FieldProbe
 from surrogates.testing.field_transforms import mirrored, smoothed, thinned, turned
 from surrogates.testing.law import Law, judge, not_applicable
@@ -73,11 +73,13 @@ def reflection(ask: FieldProbe, question: Question, tolerance: Tolerance) -> lis
 def conservation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
     """Q(f(u)) = Q(u) for every quantity claimed; the scale is how far Q moves when the field is 10 % off."""
     claims, laws = question.claims, []
-    quantities = {n: q if isinstance(q, tuple) else (q, q) for n, q in claims.conserved.items()}
+    quantities: dict[str, tuple[Quantity, Quantity]] = {
+        n: q if isinstance(q, tuple) else (q, q) for n, q in claims.conserved.items()
+    }
     if claims.equation is not None:
         grid = Grid(question.space, question.lengths, question.periodic)
         for name, stated in claims.equation.conserved.items():
-            on_grid = partial(stated, grid=grid)
+            on_grid = _on(stated, grid)
             quantities[name] = (on_grid, on_grid)
     if not quantities:
         return [not_applicable("conservation", UNIT, "no conserved quantity is claimed")]
@@ -89,6 +91,10 @@ def conservation(ask: FieldProbe, question: Question, tolerance: Tolerance) -> l
         allowed = tolerance.relative * max(scale, held.abs().max().item())
         laws.append(judge(f"conservation: {name}", _largest(found - held), scale, allowed, "quantity"))
     return laws
+
+
+def _on(stated: Callable[[Tensor, Grid], Tensor], grid: Grid) -> Quantity:
+    return lambda values: stated(values, grid)
 
 
 def linearity(ask: FieldProbe, question: Question, tolerance: Tolerance) -> list[Law]:
@@ -187,9 +193,10 @@ def obeys_equation(ask: FieldProbe, question: Question, tolerance: Tolerance) ->
         frames.append(ask(question.asked(values=frames[-1])))
     predicted = torch.stack(frames, dim=1)
     exact = solve(claims.equation, frames[0], grid=grid, times=times, parameters=claims.parameters).values
-    told = {"parameters": claims.parameters}
     middle = _FRAMES // 2
-    ours, theirs = (_rms(residual(claims.equation, v, times, grid, **told)[:, middle]) for v in (predicted, exact))
+    ours, theirs = (
+        _rms(residual(claims.equation, v, times, grid, claims.parameters)[:, middle]) for v in (predicted, exact)
+    )
     scale = _rms(exact[:, middle + 1] - exact[:, middle - 1]) / (2 * float(claims.step))
     note = f"a solver's frames have {theirs:.1e}"
     return [judge(name, ours, scale, tolerance.residual * scale + 3 * theirs, "du/dt", note)]

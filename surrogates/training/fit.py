@@ -234,7 +234,7 @@ def _check(task: Any, train: Any, valid: Any, plan: Plan) -> dict[str, Any]:
         names = f"{type(train).__name__} and {type(valid).__name__}"
         raise TrainingError(f"training and validation data are {names}; give data sets, or lists of samples")
     if hasattr(task, "loss_parts"):
-        check_weights(plan.weights, task.loss_parts)
+        check_weights(plan.weights or {}, task.loss_parts)
     if len(train) == 0:
         raise TrainingError("the training set is empty; give at least one sample")
     if hasattr(train, "row_hashes") and hasattr(valid, "row_hashes"):

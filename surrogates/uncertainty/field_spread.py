@@ -116,8 +116,8 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
     domain = FieldDomain.fit(members[0], data if data is not None and len(data) else calibration, calibration)
     learn = torch.arange(len(calibration)) % 3 == 0
     tables: dict[str, list[tuple[Tensor, ...]]] = {}
-    for name, kind, rows, error, sample in _observations(members, calibration):
-        tables.setdefault(name, []).append((rows, torch.full((len(rows),), kind), error, sample))
+    for name, step, signs, missed, row in _observations(members, calibration):
+        tables.setdefault(name, []).append((signs, torch.full((len(signs),), step), missed, row))
     bands = {}
     for name, parts in tables.items():
         rows, kind, error, sample = (torch.cat(column) for column in zip(*parts, strict=True))

@@ -29,7 +29,7 @@ def _curves(truth: np.ndarray, said: np.ndarray, std: np.ndarray | None) -> str:
         axis.plot(x, said[k], color=BLUE, lw=1.0, label="surrogate")
         if std is not None:
             axis.fill_between(x, said[k] - 1.645 * std[k], said[k] + 1.645 * std[k], color=BLUE, alpha=0.25, lw=0)
-        error = np.linalg.norm(said[k] - truth[k]) / max(np.linalg.norm(truth[k]), 1e-300)
+        error = float(np.linalg.norm(said[k] - truth[k])) / max(float(np.linalg.norm(truth[k])), 1e-300)
         axis.set(title=f"relative L2 {100 * error:.2g} %", xlabel="x / L")
     canvas.axes[0].legend()
     return canvas.svg()

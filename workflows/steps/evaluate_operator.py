@@ -55,7 +55,7 @@ class EvaluateOperator:
             found: Any = measures.scores(operator, data, folder / "arrays.npz")
         else:
             data = field_data(self._files()[0], self.every[0])
-            if job == "verify":
+            if job == "verify" and self.verify is not None:
                 found = measures.certified(operator, data, self.verify)
             elif job == "laws":
                 found = measures.law_rows(operator, data, tuple(self.symmetry))
