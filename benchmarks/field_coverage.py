@@ -1,4 +1,4 @@
-"""Do the 90 % bands of fields hold 90 % of the errors? Five splits of one data set, each trained, calibrated and scored.
+"""Do 90 % bands of fields hold 90 % of the errors? Five splits of one data set, each trained, calibrated and scored.
 
     python benchmarks/field_coverage.py --minutes 0.5
 

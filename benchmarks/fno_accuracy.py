@@ -3,7 +3,7 @@
     python benchmarks/fno_accuracy.py burgers --minutes 15 --nu 0.1 0.01 --seeds 0
     python benchmarks/fno_accuracy.py darcy --minutes 30 --seeds 0
 
-Burgers: 1000 training and 200 test states of the FNO paper (arXiv:2010.08895, section 5), trained on 256 of 1024 points.
+Burgers: 1000 training and 200 test states as in the FNO paper (arXiv:2010.08895), trained on 256 of 1024 points.
 Darcy: 1000 and 200 permeabilities on 64 x 64 cells. Each finished row is appended to FOLDER/rows.jsonl, not repeated.
 """
 
