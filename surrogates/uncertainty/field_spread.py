@@ -134,20 +134,22 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
 def signals(values: Tensor, dim: int) -> Tensor:
     """Signs of trouble of members' fields (members, batch, frames, *space, *components), in a last axis of SIGNALS.
 
-    Disagreement at the point and of the sample, steepness at the point (distance to its neighbours), size of the
-    sample. One member does not disagree; constant signals have no part in the fit.
+    Disagreement at the point and of the sample, steepness at the point (length of the gradient over the domain's sides,
+    which no grid decides), size of the sample. One member does not disagree; constant signals have no part in the fit.
     """
     mean = values.mean(dim=0)
     apart = values.std(dim=0, correction=0) if len(values) > 1 else torch.zeros_like(mean)
     space = tuple(range(2, 2 + dim))
-    steep = sum((mean.roll(1, a) - mean).square() + (mean.roll(-1, a) - mean).square() for a in space)
+    sides = [a for a in space if mean.shape[a] > 1]
+    slopes = [torch.gradient(mean, spacing=1.0 / mean.shape[a], dim=a)[0].square() for a in sides]
+    steep = torch.stack(slopes).sum(dim=0) if slopes else torch.zeros_like(mean)
     each = tuple(range(2, mean.dim()))
 
     def whole(x: Tensor) -> Tensor:
         return x.square().mean(dim=each, keepdim=True).sqrt().expand_as(mean)
 
     floor = 1e-3 * whole(mean) + 1e-12
-    return torch.stack([apart + 1e-2 * whole(apart), whole(apart), steep.sqrt() + floor, whole(mean)], dim=-1)  # type: ignore[union-attr]
+    return torch.stack([apart + 1e-2 * whole(apart), whole(apart), steep.sqrt() + floor, whole(mean)], dim=-1)
 
 
 Observed = tuple[str, int, Tensor, Tensor, Tensor]  # field, class, signals (n, SIGNALS), |error| (n,), trajectory (n,)
