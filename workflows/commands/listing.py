@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from surrogates.physics.errors import FileError, WorkflowError
+from surrogates.workflows import field_generators
 from surrogates.workflows.catalogue import step_names, summary_of
 from surrogates.workflows.files import write_text
 from surrogates.workflows.names import checked_name
@@ -65,13 +66,15 @@ def _recipes() -> list[tuple[str, str]]:
 
 
 def _generators() -> list[tuple[str, str]]:
-    """Modules of the generators' room with a function of their own name, and what it makes."""
+    """Modules of the generators' room with a function of their own name, other makers of fields, what they make."""
     rows = []
     for module in modules_of("surrogates.datasets.generators"):
         name, tree = module.rsplit(".", 1)[1], tree_of(module) or ast.Module([], [])
         if any(isinstance(n, ast.FunctionDef) and n.name == name for n in tree.body):
             rows.append((name, (ast.get_docstring(tree) or "").split("\n")[0]))
-    return rows
+    known = {name for name, _ in rows}
+    others = {n: f for n, f in field_generators.generators().items() if n not in known}
+    return sorted([*rows, *((n, (ast.get_docstring(f) or "").split("\n")[0]) for n, f in others.items())])
 
 
 def _first_line(module: str, name: str) -> str:
