@@ -122,7 +122,7 @@ def _one(members: Sequence[Any], band: Any, domain: Any, batch: Any, steps: int 
         if band is None:
             found["fields"].append({n: torch.stack([f[n] for f in fields]).mean(dim=0) for n in fields[0]})
         else:
-            result = band.around(fields, task.dim, step=step)
+            result = band.around(fields, task.dim, step=None if mode == "teacher" else step)
             found["fields"].append(result.fields)
             found["std"].append(result.std)
         if step + 1 < count:

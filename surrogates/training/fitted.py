@@ -159,8 +159,9 @@ class Fitted:
                 f"{len(shared)} calibration rows ({shared[:5]}...) were trained on, so their errors say nothing; "
                 "calibrate on a part of the data kept apart"
             )
-        if len(calibration) < uncertainty.least_structures():
-            text = f"{len(calibration)} calibration samples are too few for a spread: there is none; give at least"
+        count = uncertainty.independent(self.members, calibration)
+        if count < uncertainty.least_structures():
+            text = f"{count} independent calibration samples are too few for a spread: there is none; give at least"
             warnings.warn(f"{text} {uncertainty.least_structures()}", NoSpread, stacklevel=2)
             return self
         data = self.train_data if train is None else train

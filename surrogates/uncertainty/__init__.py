@@ -6,7 +6,7 @@ from surrogates.uncertainty.ensemble import Ensemble
 from surrogates.uncertainty.field_domain import FieldDomain
 from surrogates.uncertainty.field_ensemble import FieldEnsemble
 from surrogates.uncertainty.field_spread import FieldSpread
-from surrogates.uncertainty.kinds import calibrate, ensemble_of, restore
+from surrogates.uncertainty.kinds import calibrate, ensemble_of, independent, restore
 from surrogates.uncertainty.last_layer import LastLayer, fit_last_layer
 from surrogates.uncertainty.spread import Spread
 
@@ -21,6 +21,7 @@ __all__ = [
     "calibrate",
     "ensemble_of",
     "fit_last_layer",
+    "independent",
     "least_structures",
     "restore",
 ]

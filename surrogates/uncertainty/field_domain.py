@@ -2,7 +2,8 @@
 
 Each input is described by a few numbers (for every channel the logarithms of its size, of its gradient and of its
 largest value, and its mean; every parameter): the score is the largest distance of one of them from the training mean,
-in standard deviations. The threshold is the conformal quantile of that score on held-out data inside the domain.
+in standard deviations. The threshold is the conformal quantile, over held-out trajectories inside the domain, of the
+largest score along each: the inputs of one trajectory are not independent, and a rollout is flagged by any of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from surrogates.blocks.quantile import conformal_quantile
 
-FALSE_ALARMS = 0.03  # share of inputs inside the domain that may be called foreign
+FALSE_ALARMS = 0.03  # share of trajectories inside the domain of which any input may be called foreign
 _TINY = 1e-12
 
 
@@ -27,7 +28,7 @@ class FieldDomain:
 
     Args:
         mean, scale: of the descriptors (descriptors,) over the training data. threshold: scores above it are foreign.
-        false_alarms: the share of inputs like the calibration data that is above the threshold, at most.
+        false_alarms: the share of trajectories like the calibration data with an input above the threshold, at most.
     """
 
     mean: Float[Tensor, "descriptors"]
@@ -41,11 +42,12 @@ class FieldDomain:
 
         Steps of a rollout are looked at at every place of a trajectory.
         """
+        first = next(iter(task.batches(train, targets=True)))
         known = torch.cat([described(b.values, b.parameters) for b in task.batches(train, targets=True)])
         mean = known.mean(dim=0)
-        scale = known.std(dim=0, correction=0) + 0.01 * mean.abs().clamp_min(1.0)
+        scale = known.std(dim=0, correction=0) + 0.01 * _usual(mean, int(first.values.shape[1]))
         new = torch.cat([described(b.values, b.parameters) for b in task.batches(calibration, targets=True)])
-        score = ((new - mean) / scale).abs().amax(dim=1)
+        score = ((new - mean) / scale).abs().amax(dim=1).reshape(len(calibration), -1).amax(dim=1)
         rate = max(false_alarms, 1.0 / (len(score) + 1))
         return cls(mean, scale, conformal_quantile(score, 1.0 - rate), rate)
 
@@ -67,6 +69,13 @@ class FieldDomain:
     def from_state(cls, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> FieldDomain:
         """The detector that `state` described."""
         return cls(tensors["mean"], tensors["scale"], float(plain["threshold"]), float(plain["false_alarms"]))
+
+
+def _usual(mean: Tensor, channels: int) -> Tensor:
+    """What one per cent is taken of, where the training data hardly vary: logarithms 1 or more, means the channel's
+    root mean square, parameters themselves; so that no unit matters."""
+    logs, size = mean[: 3 * channels].abs().clamp_min(1.0), mean[:channels].exp()
+    return torch.cat([logs, size, mean[4 * channels :].abs().clamp_min(_TINY)])
 
 
 def described(values: Tensor, parameters: Tensor) -> Float[Tensor, "batch descriptors"]:

@@ -5,8 +5,10 @@ Distribution-free inference with hierarchical data (arXiv:2306.06342), for point
 
 Half-width at a point = factor * expected |error|, where the expected error is a log-linear function of signs of trouble
 (`error_scale`): how far the members disagree there and on the whole sample, how steep the predicted field is there and
-how large it is on the whole sample. One third of the calibration trajectories fits it, the others give the factor.
-Single predictions are one class; in a rollout every step is a class of its own, so bands grow as errors do.
+how large it is on the whole sample. One third of the calibration trajectories fits it, the others give the factors.
+Single predictions are one class; in a rollout every step is a class of its own. Each class has its own factor, so each
+keeps the promise by itself (Conditional validity of inductive conformal predictors, arXiv:1209.2673), and bands grow as
+errors do. Trajectories of one group count as one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from surrogates.blocks.quantile import group_quantile, least_groups
@@ -33,15 +36,17 @@ SIGNALS = 4
 
 @dataclass(frozen=True)
 class FieldBand:
-    """Half-width = factor * scale(signals): holds `level` of the errors of a random value of a new trajectory."""
+    """Half-width = factor[class] * scale(signals): holds `level` of the errors of a random value of a new trajectory,
+    of single predictions (class 0) and of each step (1 + step) by itself."""
 
     scale: ErrorScale
-    factor: float
+    factor: Float[Tensor, "classes"]
 
     def __call__(self, signals: Tensor, kind: int) -> Tensor:
         """Half-widths (n,); a step beyond those calibrated counts as the last one."""
-        kinds = torch.full((len(signals),), min(kind, len(self.scale.classes) - 1), device=signals.device)
-        return self.factor * self.scale(signals, kinds)
+        known = min(kind, len(self.scale.classes) - 1)
+        kinds = torch.full((len(signals),), known, device=signals.device)
+        return float(self.factor[known]) * self.scale(signals, kinds)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class FieldSpread:
         tensors = {f"domain.{name}": t for name, t in tensors.items()}
         plain: dict[str, Any] = {"kind": "field conformal", "level": self.level, "domain": domain, "fields": {}}
         for k, (name, band) in enumerate(self.bands.items()):
-            plain["fields"][name] = {"factor": band.factor, "offset": band.scale.offset, "at": k}
+            plain["fields"][name] = {"factor": band.factor.tolist(), "offset": band.scale.offset, "at": k}
             tensors |= {f"band.{k}.{part}": getattr(band.scale, part) for part in ("classes", "power", "low")}
         return tensors, plain
 
@@ -98,8 +103,9 @@ def restore(members: Sequence[Any], tensors: Mapping[str, Tensor], plain: Mappin
     domain = FieldDomain.from_state({n[7:]: t for n, t in tensors.items() if n.startswith("domain.")}, plain["domain"])
     bands = {}
     for name, facts in plain["fields"].items():
-        parts = (tensors[f"band.{int(facts['at'])}.{part}"] for part in ("classes", "power", "low"))
-        bands[name] = FieldBand(ErrorScale(float(facts["offset"]), *parts), float(facts["factor"]))
+        parts = [tensors[f"band.{int(facts['at'])}.{part}"] for part in ("classes", "power", "low")]
+        factor = torch.tensor(facts["factor"], dtype=torch.float64).reshape(-1).expand(len(parts[0]))
+        bands[name] = FieldBand(ErrorScale(float(facts["offset"]), *parts), factor)
     return FieldSpread(tuple(members), bands, domain, float(plain["level"]))
 
 
@@ -110,25 +116,40 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
     when there are too few trajectories.
     """
     members = tuple(members) if isinstance(members, list | tuple) else tuple(getattr(members, "members", (members,)))
-    if len(calibration) < 2 * least_groups(level) + 2:
-        raise _too_few(len(calibration), level)
+    group = groups_of(calibration)
+    count = int(group.max()) + 1 if len(group) else 0
+    if count < 2 * least_groups(level) + 2:
+        raise _too_few(count, level)
     data = getattr(train, "data", train)
     domain = FieldDomain.fit(members[0], data if data is not None and len(data) else calibration, calibration)
-    learn = torch.arange(len(calibration)) % 3 == 0
     tables: dict[str, list[tuple[Tensor, ...]]] = {}
     for name, step, signs, missed, row in _observations(members, calibration):
-        tables.setdefault(name, []).append((signs, torch.full((len(signs),), step), missed, row))
+        tables.setdefault(name, []).append((signs, torch.full((len(signs),), step), missed, group[row]))
     bands = {}
     for name, parts in tables.items():
         rows, kind, error, sample = (torch.cat(column) for column in zip(*parts, strict=True))
-        first = learn[sample]
-        scale = fit_error_scale(rows[first], kind[first], error[first], classes=int(kind.max()) + 1, ridge=RIDGE)
-        rest = ~first
-        factor = group_quantile(error[rest] / scale(rows[rest], kind[rest]), sample[rest], level)
-        if not math.isfinite(factor):
-            raise _too_few(len(calibration), level)
-        bands[name] = FieldBand(scale, factor)
+        if not bool(error.isfinite().all() & rows.isfinite().all()):
+            raise DomainError(
+                f"errors of {name} on the calibration trajectories are not finite (step {int(kind.max())} of rollouts, "
+                "for one); the surrogate diverges, or a value of the data is no number: train it better, or repair them"
+            )
+        first, classes = sample % 3 == 0, int(kind.max()) + 1
+        scale = fit_error_scale(rows[first], kind[first], error[first], classes=classes, ridge=RIDGE)
+        ratio = error / scale(rows, kind)
+        factors = [
+            group_quantile(ratio[here], sample[here], level) for here in (~first & (kind == k) for k in range(classes))
+        ]
+        if not all(math.isfinite(factor) for factor in factors):
+            raise _too_few(count, level)
+        bands[name] = FieldBand(scale, torch.tensor(factors, dtype=torch.float64))
     return FieldSpread(members, bands, domain, level)
+
+
+def groups_of(data: Any) -> Tensor:
+    """Which independent group each trajectory belongs to, 0, 1, ...; one without a name of a group is its own."""
+    known: dict[str, int] = {}
+    names = [t.group or f"/{row}" for row, t in enumerate(data[i] for i in range(len(data)))]
+    return torch.tensor([known.setdefault(name, len(known)) for name in names], dtype=torch.long)
 
 
 def signals(values: Tensor, dim: int) -> Tensor:
@@ -163,7 +184,7 @@ def _observations(members: Sequence[Any], data: Any) -> Iterator[Observed]:
     for batch in task.batches(data, targets=True):
         with torch.no_grad():
             said = [
-                m.step(batch.values.to(m.target_scale), batch.parameters.to(m.target_scale), batch.mask)
+                m.step(batch.values.to(m.target_scale), batch.parameters.to(m.target_scale), _there(batch.mask, m))
                 for m in members
             ]
         rows = (begun + torch.arange(len(batch.values))) // places
@@ -181,11 +202,18 @@ def _steps(members: Sequence[Any], data: Any, generator: torch.Generator) -> Ite
         rows = begun + torch.arange(len(batch.values))
         for step, truth in enumerate(batch.truths):
             with torch.no_grad():
-                said = [m.step(v, batch.parameters.to(v), batch.mask) for m, v in zip(members, values, strict=True)]
+                said = [
+                    m.step(v, batch.parameters.to(v), _there(batch.mask, m))
+                    for m, v in zip(members, values, strict=True)
+                ]
             yield from _drawn(task, said, truth, 1 + step, rows, POINTS, batch.mask, generator)
             if step + 1 < len(batch.truths):
                 values = [task.advance(v, s) for v, s in zip(values, said, strict=True)]
         begun += len(batch.values)
+
+
+def _there(mask: Tensor | None, task: Any) -> Tensor | None:
+    return None if mask is None else mask.to(task.target_scale.device)
 
 
 def _drawn(
@@ -229,6 +257,6 @@ def _inside(count: int, mask: Tensor, dim: int, target: Tensor, generator: torch
 
 def _too_few(count: int, level: float) -> DomainError:
     return DomainError(
-        f"{count} calibration trajectories cannot support a {100 * level:g} % band; give at least "
+        f"{count} independent calibration trajectories cannot support a {100 * level:g} % band; give at least "
         f"{2 * least_groups(level) + 2}, by a larger share of the split or more data"
     )

@@ -25,6 +25,13 @@ def calibrate(members: Any, train: Any, calibration: Any, **settings: Any) -> Sp
     return kind.calibrate(members, train, calibration, **settings)
 
 
+def independent(members: Sequence[Any], data: Any) -> int:
+    """Samples that know nothing of each other: of trajectories, their groups."""
+    if not isinstance(members[0], OperatorMap) or not len(data):
+        return len(data)
+    return int(field_spread.groups_of(data).max()) + 1
+
+
 def restore(members: Sequence[Any], tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Spread | FieldSpread:
     """The spread that its `state` described, around the same members."""
     kind = field_spread if plain["kind"] == "field conformal" else spread
