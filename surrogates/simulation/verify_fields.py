@@ -75,22 +75,26 @@ def verify(surrogate: Any, data: Any, *, tolerance: float = 1e-6) -> Verified:
 
 
 def _is_step(task: Any, solver: EquationSolver) -> bool:
+    """Whether it maps one frame of all the equation's fields to the next; fields without time may stand beside them."""
     names = tuple(solver.equation.ranks)
-    one = all(b.frames == 1 and b.selection.relative for b in (*task.input_layout.blocks, *task.target_layout.blocks))
-    return one and task.input_layout.names == names == task.target_layout.names and task.stride == 1
+    moving = [b for b in task.input_layout.blocks if b.selection.relative]
+    one = all(b.frames == 1 for b in (*moving, *task.target_layout.blocks))
+    return one and tuple(b.name for b in moving) == names == task.target_layout.names and task.stride == 1
 
 
 def _parareal(surrogate: Any, task: Any, solver: EquationSolver, data: Any, tolerance: float) -> Verified:
     batch = next(iter(task.rollout_batches(data)))
     members = getattr(surrogate, "members", (surrogate,))
-    told = batch.parameters.to(task.target_scale)
+    told, given = batch.parameters.to(task.target_scale), batch.values.to(task.target_scale)
 
     @torch.no_grad()
     def coarse(state: Tensor, start: float, end: float) -> Tensor:
-        values = state.to(task.target_scale)
+        values = task.advance(given, state.to(given))  # what has no time stays
         return torch.stack([m.step(values, told) for m in members]).mean(dim=0).to(state)
 
-    initial = batch.values.double().cpu()
+    blocks = [b for b in task.input_layout.blocks if b.selection.relative]
+    moving = [k for b in blocks for k in range(b.start, b.start + b.components)]
+    initial = batch.values[:, moving].double().cpu()
     rows = data[: len(initial)]
     fine = solver.propagator(rows, tolerance=0.1 * tolerance)
     found = parareal(coarse, fine, initial, [float(t) for t in data[0].times], tolerance=tolerance)

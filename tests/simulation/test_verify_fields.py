@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from surrogates.datasets import Fields
-from surrogates.datasets.generators import burgers, darcy
+from surrogates.datasets.generators import burgers, darcy, navier_stokes
 from surrogates.physics.errors import DomainError
 from surrogates.simulation.verify_fields import verify
 from surrogates.tasks.operator_map import OperatorMap
@@ -56,6 +56,25 @@ def test_parareal_with_the_data_s_solver_gives_the_data_back():
     assert found.converged
     assert found.work <= 4
     assert np.allclose(found.values[:, :, 0], data.stack("u"), atol=1e-5)
+
+
+def test_a_force_beside_the_state_stays_where_it_is():
+    data = navier_stokes(samples=2, points=16, nu=1e-2, forcing="symmetric", times=[0.0, 1.0, 2.0], seed=0)
+
+    class Still(Remembered):
+        def forward(self, values, parameters=None):
+            assert torch.equal(values[:, 1], self.answer)
+            return 0.9 * values[:, :1]
+
+    model = Still(2, None, 0.0)
+    model.in_channels = 2
+    task = OperatorMap(model, input=["w[t]", "forcing"], target="w[t+1]").double()
+    task.prepare(data)
+    force = torch.from_numpy(np.stack([t.constants["forcing"] for t in data]))
+    model.answer = (force - task.input_mean[1]) / task.input_scale[1]
+    found = verify(task, data, tolerance=1e-5)
+    assert found.converged
+    assert np.allclose(found.values[:, :, 0], data.stack("w"), atol=1e-4)
 
 
 def test_data_of_unknown_origin_cannot_be_certified():
