@@ -125,14 +125,15 @@ def spread_scores(arrays: Mapping[str, np.ndarray], *, level: float = LEVEL) -> 
 def field_coverage(arrays: Mapping[str, np.ndarray], name: str, *, level: float = LEVEL) -> Coverage | None:
     """Coverage of the band of a field at each value, from `NAME`, `NAME_reference`, `NAME_std` (samples, ...).
 
-    At most FIELD_POINTS values are looked at, drawn evenly from every sample. A std that is NaN has no band (outside a
+    At most FIELD_POINTS values are looked at, drawn evenly from every sample. Samples of one trajectory (`trajectory`,
+    where it is there) are one block of the standard error. A std that is NaN has no band (outside a
     mask) and is left out.
     """
-    error = np.abs(arrays[name] - arrays[f"{name}_reference"]).reshape(len(arrays[name]), -1)
-    width = energy_band(arrays[f"{name}_std"], level=level).reshape(error.shape)
-    chosen = np.random.default_rng(0).permutation(error.shape[1])[: max(1, FIELD_POINTS // len(error))]
-    sample = np.repeat(np.arange(len(error)), len(chosen))
-    error, width = error[:, chosen].ravel(), width[:, chosen].ravel()
+    said, truth, std = (arrays[key].reshape(len(arrays[key]), -1) for key in (name, f"{name}_reference", f"{name}_std"))
+    chosen = np.random.default_rng(0).permutation(said.shape[1])[: max(1, FIELD_POINTS // len(said))]
+    sample = np.repeat(arrays.get("trajectory", np.arange(len(said))), len(chosen))
+    error = np.abs(said[:, chosen] - truth[:, chosen]).ravel()
+    width = energy_band(std[:, chosen], level=level).ravel()
     known = np.isfinite(width)
     return coverage(error[known], width[known], level=level, group=sample[known]) if known.sum() >= 3 else None
 

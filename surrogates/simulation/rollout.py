@@ -53,6 +53,9 @@ class Rollout:
     def __str__(self) -> str:
         lines = [f"{len(self.left_data)} trajectories, {len(self.times)} frames, {self.mode}, {self.seconds:.3g} CPU s"]
         for name, error in self.error.items():
+            if not error.shape[1]:
+                lines.append(f"{name}: no truth to compare with")
+                continue
             mean, still = error.mean(axis=0), self.persistence.get(name)
             row = f"{name}: relative L2 error {100 * mean[0]:.3g} %, after {len(mean)} steps {100 * mean[-1]:.3g} %"
             lines.append(row + ("" if still is None else f" (no change {100 * still.mean(axis=0)[-1]:.3g} %)"))
@@ -66,7 +69,8 @@ def rollout(
 
     Args:
         surrogate: a Fitted, an OperatorMap or an ensemble of them. Members roll out apart, their mean is the result.
-        data: trajectories, a `Fields`. Steps beyond their end have no truth and no error.
+        data: trajectories, a `Fields`. Steps beyond their end have no truth and no error; the first frames alone will
+            do, with `steps`.
         mode: "autoregressive", or "teacher", which feeds the truth at each step and shows the error of single steps. A
             task without steps (u[0] to u[-1] or to all frames at once) makes its one prediction.
         spread: calibrated bands; wherever the surrogate has them, unless told otherwise.
@@ -76,6 +80,8 @@ def rollout(
     task = members[0]
     if mode not in ("autoregressive", "teacher"):
         raise DomainError(f"mode={mode!r} is unknown; choose 'autoregressive' or 'teacher'")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise DomainError(f"steps={steps!r}; give a whole number from 1 up, or None for as many as the data have")
     if steps is not None and steps > 1 and not task.relative:
         raise DomainError("this surrogate makes one prediction, not steps; train it on selections such as u[t], u[t+1]")
     wanted = band is not None if spread is None else spread
@@ -110,6 +116,8 @@ def _one(members: Sequence[Any], band: Any, domain: Any, batch: Any, steps: int 
     mask = None if batch.mask is None else batch.mask.to(here.device)
     values = [batch.values.to(here)] * len(members)
     count = len(batch.truths) if steps is None else steps
+    if not count:
+        raise DomainError("the trajectories have no frame after the start; say how many steps, rollout(..., steps=10)")
     left = torch.full((len(batch.values),), -1)
     found: dict[str, Any] = {"fields": [], "std": [], "start": task.input_layout.unpack(batch.values)}
     for step in range(count):
@@ -118,7 +126,7 @@ def _one(members: Sequence[Any], band: Any, domain: Any, batch: Any, steps: int 
             left = torch.where((left < 0) & out, step, left)
         said = [m.step(v, parameters, mask) for m, v in zip(members, values, strict=True)]
         fields = [task.target_layout.unpack(s) for s in said]
-        left = torch.where((left < 0) & ~_finite(said[0]), step, left)
+        left = torch.where((left < 0) & ~_finite(torch.cat(said, dim=1)), step, left)
         if band is None:
             found["fields"].append({n: torch.stack([f[n] for f in fields]).mean(dim=0) for n in fields[0]})
         else:
@@ -148,20 +156,23 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _measured(task: Any, data: Any, joined: dict[str, Any], left: np.ndarray, seconds: float, mode: str) -> Rollout:
-    fields, truth, start, dim = joined["fields"], joined["truth"], joined["start"], task.dim
-    mask = data[0].mask
-    frames = {b.name: b.frames for b in task.target_layout.blocks}
+    fields, start, dim = joined["fields"], joined["start"], task.dim
+    truth = joined["truth"] or {name: values[:, :0] for name, values in fields.items()}
+    mask = None if data[0].mask is None else np.stack([data[i].mask for i in range(len(data))])
     error, persistence, mean_change, truth_change = {}, {}, {}, {}
     for name, values in fields.items():
-        known = truth[name]
-        each = [slice(k, k + frames[name]) for k in range(0, known.shape[1], frames[name])]
+        known, frames = truth[name], len(_offsets(task, name))
+        each = [slice(k, k + frames) for k in range(0, known.shape[1], frames)]
         each = each if task.relative else [slice(k, k + 1) for k in range(known.shape[1])]
-        error[name] = np.stack([relative_l2(values[:, s], known[:, s], dim, mask) for s in each], axis=1)
+        none = [np.zeros((len(values), 0))]
+        found = [relative_l2(values[:, s], known[:, s], dim, mask)[:, None] for s in each]
+        error[name] = np.concatenate(none + found, axis=1)
         if name in start:
             before = start[name][:, -1:]
-            persistence[name] = np.stack(
-                [relative_l2(np.broadcast_to(before, known[:, s].shape), known[:, s], dim, mask) for s in each], axis=1
-            )
+            found = [
+                relative_l2(np.broadcast_to(before, known[:, s].shape), known[:, s], dim, mask)[:, None] for s in each
+            ]
+            persistence[name] = np.concatenate(none + found, axis=1)
             mean_change[name] = _mean(values, dim, mask) - _mean(before, dim, mask)
             truth_change[name] = _mean(known, dim, mask) - _mean(before, dim, mask)
     return Rollout(
@@ -180,22 +191,35 @@ def _measured(task: Any, data: Any, joined: dict[str, Any], left: np.ndarray, se
 
 
 def _times(task: Any, data: Any, count: int) -> np.ndarray:
-    """Times of the predicted frames; beyond the data's end they go on in its last step."""
+    """Times of the predicted frames; beyond the data's end they go on in its last step, 1 where there is none."""
     times = np.asarray(data[0].times, dtype=float)
-    block = task.target_layout.blocks[0]
-    if not task.relative:
-        return times[list(block.selection.frames(len(times)))] if len(times) > 1 else times
-    start = -min([0, *(s.first for s in task.inputs if s.relative and s.first is not None)])
-    shift = block.selection.first or 0
-    index = [start + shift + k * task.stride + j for k in range(count // block.frames) for j in range(block.frames)]
+    offsets = _offsets(task, task.target_layout.names[0])
+    if not task.relative and len(times) < 2:
+        return times
+    start = task.start if any(s.relative for s in task.targets) else 0
+    index = [start + k * task.stride + offset for k in range(count // len(offsets)) for offset in offsets]
     step = times[-1] - times[-2] if len(times) > 1 else 1.0
+    index = [i + len(times) if i < 0 else i for i in index]  # u[-1]
     return np.array([times[i] if i < len(times) else times[-1] + (i - len(times) + 1) * step for i in index])
+
+
+def _offsets(task: Any, name: str) -> list[int]:
+    """The frames of a field that one prediction has, counted from `t`, or from the first one of the trajectory."""
+    found: list[int] = []
+    for b in task.target_layout.blocks:
+        if b.name == name:
+            first = b.selection.first or 0
+            found += range(first, first + b.frames)
+    return found
 
 
 def _mean(values: np.ndarray, dim: int, mask: np.ndarray | None) -> np.ndarray:
     """Mean over the domain (trajectories, frames); of a vector its first component."""
-    flat = values.reshape(*values.shape[: 2 + dim], -1)[..., 0]
-    return flat[:, :, mask].mean(axis=-1) if mask is not None else flat.mean(axis=tuple(range(2, 2 + dim)))
+    flat, space = values[(..., *[0] * (values.ndim - 2 - dim))], tuple(range(2, 2 + dim))
+    if mask is None:
+        return np.asarray(flat.mean(axis=space))
+    inside = np.broadcast_to(mask[:, None], flat.shape)
+    return np.asarray(np.sum(flat, axis=space, where=inside) / inside.sum(axis=space))
 
 
 def _warn(left: np.ndarray) -> None:

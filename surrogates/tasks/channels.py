@@ -7,7 +7,7 @@ not break rotations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surrogates.blocks.group_conv.representation import components
 from surrogates.physics.errors import DomainError
 from surrogates.selection import Selection
 
@@ -117,6 +118,25 @@ class Channels:
         """The channels of a field."""
         return [k for b in self.blocks if b.name == name for k in range(b.channels.start, b.channels.stop)]
 
+    def frame(self, name: str, offset: int) -> list[int]:
+        """The channels of a field `offset` frames after `t`, the last such ones; [] where it is not among them."""
+        for b in reversed(self.blocks):
+            if b.name == name and b.selection.relative and b.selection.first is not None:
+                place = b.start + (offset - b.selection.first) * b.components
+                if b.start <= place < b.start + b.frames * b.components:
+                    return list(range(place, place + b.components))
+        return []
+
+    def turning(self, ranks: Sequence[str | int]) -> list[set[str]]:
+        """Fields that make up each rank of a model that a turn or a mirror changes, see group_conv.representation."""
+        names, start, found = [b.name for b in self.blocks for _ in range(b.frames * b.components)], 0, []
+        for rank in ranks:
+            stop = start + components(rank)
+            if rank not in ("scalar", 0):
+                found.append(set(names[start:stop]))
+            start = stop
+        return found
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -126,10 +146,15 @@ class Moments:
     scale: Mapping[str, float]
 
 
-def moments(layouts: Sequence[Channels], samples: Sequence[Any]) -> Moments:
-    """Moments of all selected fields over windows (a trajectory with a `t` and a mask). Raises DomainError for NaN."""
+def moments(layouts: Sequence[Channels], samples: Sequence[Any], turning: Sequence[Set[str]] = ()) -> Moments:
+    """Moments of all selected fields over windows (a trajectory with a `t` and a mask). Raises DomainError for NaN.
+
+    `turning` are fields that together make up one whose components or sign change when space is turned or mirrored:
+    they have no mean and share a scale, as a field of rank 1 or 2 has by itself.
+    """
     blocks = {b.name: b for layout in layouts for b in layout.blocks}
-    sums = {name: np.zeros(3) for name in blocks}
+    plain = {name for name, b in blocks.items() if b.rank == 0}.difference(*turning)
+    sums, about = {name: np.zeros(3) for name in blocks}, dict.fromkeys(blocks, 0.0)
     for sample in samples:
         for layout in layouts:
             packed = layout.pack(sample.trajectory, sample.t)
@@ -141,11 +166,18 @@ def moments(layouts: Sequence[Channels], samples: Sequence[Any]) -> Moments:
                         f"{b.selection} of trajectory {sample.trajectory.row} has a value that is not finite (frame "
                         f"t={sample.t}); leave this trajectory out or repair it"
                     )
+                if b.name in plain:  # about a value of its own, so that a small spread far from zero keeps its digits
+                    about[b.name] = about[b.name] if sums[b.name][0] else float(x.mean()) if x.size else 0.0
+                    x = x - about[b.name]
                 sums[b.name] += [x.size, x.sum(), np.square(x).sum()]
+    for together in turning:
+        total = np.sum([sums[name] for name in together if name in sums], axis=0)
+        sums |= {name: total for name in together if name in sums}
     mean, scale = {}, {}
     for name, (n, first, second) in sums.items():
-        mean[name] = float(first / n) if blocks[name].rank == 0 else 0.0
-        scale[name] = float(np.sqrt(max(second / n - mean[name] ** 2, 0.0))) or 1.0
+        middle = float(first / n) if name in plain else 0.0
+        mean[name] = about[name] + middle
+        scale[name] = float(np.sqrt(max(second / n - middle**2, 0.0))) or 1.0
     return Moments(mean, scale)
 
 

@@ -8,7 +8,6 @@ them, with "last" through the last one only, the pushforward trick of Message Pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,40 +19,15 @@ from surrogates.blocks.field_losses import LOSSES
 from surrogates.datasets.batch import GridBatch
 from surrogates.physics.errors import DomainError
 from surrogates.selection import parse_all, span
+from surrogates.tasks import stepping
 from surrogates.tasks.channels import TABLE, Channels, Moments, moments
+from surrogates.tasks.field_results import FieldResult, RolloutBatch
 from surrogates.tasks.field_scores import FieldScores, score
 from surrogates.tasks.windows import Window, Windows
 
 __all__ = ["FieldResult", "OperatorMap", "RolloutBatch"]
 _NORMALISED_ON = 2000  # windows from which mean and scale are taken
-_POINTS = 2_000_000  # input values of a batch in prediction
-
-
-@dataclass(frozen=True)
-class FieldResult:
-    """What an operator says of a batch.
-
-    Args:
-        fields: by name, (batch, frames, *space, *components), in the data's units.
-        std: calibrated standard deviations of the same shapes, None without a spread.
-    """
-
-    fields: dict[str, Tensor]
-    std: dict[str, Tensor] | None = None
-
-
-@dataclass(frozen=True)
-class RolloutBatch:
-    """Where rollouts start, values (batch, channels, *space), and the truth of each step in the target's channels.
-
-    `start` is the frame `t` of the first window.
-    """
-
-    values: Tensor
-    parameters: Tensor
-    mask: Tensor | None
-    truths: tuple[Tensor, ...]
-    start: int
+_POINTS = 2_000_000  # values of a batch in prediction, going in or coming out
 
 
 class OperatorMap(nn.Module):
@@ -71,7 +45,7 @@ class OperatorMap(nn.Module):
         baseline: an operator that knows part of the answer (a coarse solver), in the data's units; the model learns the
             rest (delta learning).
     A mask in the data, True inside, is told to the model as a last input channel if it has one for it, and errors
-    outside it do not count.
+    outside it do not count: what is predicted there is 0. Without a mask all points are inside.
     """
 
     input_mean: Tensor
@@ -120,9 +94,8 @@ class OperatorMap(nn.Module):
         for name, size in (("input", n_in), ("target", n_out), ("parameter", n_par)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
-        self.register_buffer(
-            "layout_table", torch.zeros(2, TABLE, dtype=torch.long)
-        )  # frames and rank of each selection
+        table = torch.zeros(2, TABLE, dtype=torch.long)  # frames and rank of each selection
+        self.register_buffer("layout_table", table)
         self.register_buffer("known", torch.zeros((), dtype=torch.bool))
 
     # what it is ------------------------------------------------------------------------------------------------------
@@ -134,8 +107,14 @@ class OperatorMap(nn.Module):
 
     @property
     def relative(self) -> bool:
-        """Whether it maps any time to a later one, so that it can be rolled out."""
-        return any(s.relative for s in self.targets)
+        """Whether it maps any time to a later one and predicts all that its next input needs: it can be rolled out."""
+        return stepping.why_not(self.inputs, self.targets) is None
+
+    @property
+    def start(self) -> int:
+        """The frame `t` of the first window of a trajectory."""
+        whole = span([*self.inputs, *self.targets])
+        return 0 if whole is None else -min(whole[0], 0)
 
     @property
     def trained(self) -> bool:
@@ -170,12 +149,14 @@ class OperatorMap(nn.Module):
         x = (values - self.input_mean[: values.shape[1]].view(shape)) / self.input_scale[: values.shape[1]].view(shape)
         if mask is not None:
             x = torch.where(mask.unsqueeze(1), x, 0.0)
-            if self.model.in_channels == x.shape[1] + 1:
-                x = torch.cat([x, mask.unsqueeze(1).to(x)], dim=1)
+        if self.model.in_channels == x.shape[1] + 1 == self.input_layout.count + 1:
+            inside = torch.ones_like(x[:, :1]) if mask is None else mask.unsqueeze(1).to(x)
+            x = torch.cat([x, inside], dim=1)
         told = (parameters - self.parameter_mean) / self.parameter_scale if self.parameters_of_data else None
         y = self.model(x, told) * self.target_scale.view(shape)
         y = y + (self.target_mean.view(shape) if self.baseline is None else self.baseline(values, parameters))
-        return self._conserving(y, values, mask)
+        y = self._conserving(y, values, mask)
+        return y if mask is None else torch.where(mask.unsqueeze(1), y, 0.0)
 
     def predict(self, data: Any, *, spread: bool = False) -> FieldResult:
         """What it says of a GridBatch, a Fields, a list of Trajectory or one; steps start at the first place that fits.
@@ -197,9 +178,26 @@ class OperatorMap(nn.Module):
         windows = Windows(data, self.span if targets else span(self.inputs))
         if not targets:
             windows = windows.first()
-        size = max(1, _POINTS // (int(np.prod([len(a) for a in data[0].axes])) * max(1, len(self.input_mean))))
+        size = self._batch_size(data[0], self.unroll if targets else 1)
+        self._check_ends(data[0], targets=targets)
         for begin in range(0, len(windows), size):
             yield self._collate([windows[i] for i in range(begin, min(begin + size, len(windows)))], targets=targets)
+
+    def _batch_size(self, example: Any, steps: int) -> int:
+        """Samples of a batch in prediction, with `steps` targets each."""
+        channels = max(1, len(self.input_mean), len(self.target_mean) * steps)
+        return max(1, _POINTS // (int(np.prod([len(a) for a in example.axes])) * channels))
+
+    def _check_ends(self, example: Any, *, targets: bool) -> None:
+        """Refuses fields unlike those trained on."""
+        if len(example.axes) != self.dim:
+            raise DomainError(f"the data have {len(example.axes)} axes of space, the model dim={self.dim}")
+        known = ((self.inputs, self.input_layout), (self.targets, self.target_layout))
+        for ends, layout in known if targets else known[:1]:
+            found = Channels.of(ends, example)
+            if found.table() != layout.table():
+                told = ", ".join(f"{b.selection}: {b.frames} frames of rank {b.rank}" for b in found.blocks)
+                raise DomainError(f"the fields have other ranks or frames ({told}) than those trained on")
 
     def rollout_batches(self, data: Any, *, steps: int | None = None) -> Iterator[RolloutBatch]:
         """A data set in batches with the truth of every step of a rollout from the first window, as far as it is known.
@@ -208,16 +206,19 @@ class OperatorMap(nn.Module):
         """
         if not len(data):
             raise DomainError("there are no trajectories; give at least one")
-        first = Windows(data, span([*self.inputs, *self.targets])).first()
-        stride, frames = max(self.stride, 1), len(data[0].times)
         whole = span([*self.inputs, *self.targets])
+        short = self.relative and whole is not None and len(data[0].times) < whole[1] - min(whole[0], 0)
+        first = Windows(data, span(self.inputs) if short else whole).first()
+        stride, frames = self.stride, len(data[0].times)
         most = 1 if not self.relative or whole is None else (frames - first.starts[0] - whole[1]) // stride + 1
+        most = 0 if short else most
         wanted = most if steps is None else min(steps, most)
-        size = max(1, _POINTS // (int(np.prod([len(a) for a in data[0].axes])) * max(1, len(self.input_mean), wanted)))
+        size = self._batch_size(data[0], wanted)
+        self._check_ends(data[0], targets=wanted > 0)
         for begin in range(0, len(first), size):
             windows = [first[i] for i in range(begin, min(begin + size, len(first)))]
             batch = self._collate(windows, targets=False)
-            layout = Channels.of(self.targets, windows[0].trajectory)
+            layout = Channels.of(self.targets, windows[0].trajectory) if wanted else self.target_layout
             truths = tuple(
                 torch.from_numpy(np.stack([layout.pack(w.trajectory, w.t + k * stride) for w in windows])).to(
                     batch.values
@@ -231,27 +232,15 @@ class OperatorMap(nn.Module):
 
         Raises DomainError where the target does not say what the next input needs.
         """
-        layout, new = self.input_layout, self.target_layout
-        parts = []
-        for b in layout.blocks:
-            if not b.selection.relative:
-                parts.append(values[:, b.channels])
-                continue
-            fresh = predicted[:, new.index(b.name)]
-            if not fresh.shape[1]:
-                raise DomainError(
-                    f"{b.selection} changes with time, and the model does not predict {b.name}; a rollout needs it "
-                    "among the targets"
-                )
-            parts.append(torch.cat([values[:, b.channels], fresh], dim=1)[:, -(b.frames * b.components) :])
-        return torch.cat(parts, dim=1)
+        if (why := stepping.why_not(self.inputs, self.targets)) is not None:
+            raise DomainError(f"no rollout: {why}")
+        source = stepping.sources(self.input_layout, self.target_layout, self.stride, values.shape[1])
+        return torch.cat([values, predicted], dim=1)[:, source]
 
     @property
     def stride(self) -> int:
-        """Frames by which one step of a rollout advances: from the newest of the input to the last of the target."""
-        newest = [s.stop for s in self.inputs if s.relative and s.stop is not None]
-        furthest = [s.stop for s in self.targets if s.relative and s.stop is not None]
-        return max(furthest) - max(newest) if newest and furthest else 1
+        """Frames by which one step of a rollout advances; 0 for a map that does not lead on in time."""
+        return stepping.stride(self.inputs, self.targets)
 
     # training --------------------------------------------------------------------------------------------------------
 
@@ -390,9 +379,13 @@ class OperatorMap(nn.Module):
 
     def _set_moments(self, windows: Sequence[Window]) -> None:
         ends = (self.input_layout, self.target_layout)
-        shared = moments(ends, windows) if self.relative else None
+        turning = [
+            *ends[0].turning(getattr(self.model, "in_ranks", ())),
+            *ends[1].turning(getattr(self.model, "out_ranks", ())),
+        ]
+        shared = moments(ends, windows, turning) if any(s.relative for s in self.targets) else None
         for name, layout in zip(("input", "target"), ends, strict=True):
-            found: Moments = shared or moments([layout], windows)
+            found: Moments = shared or moments([layout], windows, turning)
             count = layout.count  # a mask's channel behind them stays as it is
             getattr(self, f"{name}_mean")[:count] = torch.tensor(layout.per_channel(found.mean)).to(self.input_mean)
             getattr(self, f"{name}_scale")[:count] = torch.tensor(layout.per_channel(found.scale)).to(self.input_mean)
@@ -425,6 +418,11 @@ class OperatorMap(nn.Module):
 
     def _collate(self, samples: Sequence[Window], *, targets: bool) -> GridBatch:
         like, first = self.target_scale, samples[0].trajectory
+        grids = {tuple(len(a) for a in s.trajectory.axes) for s in samples}
+        if len(grids) > 1:
+            raise DomainError(
+                f"the trajectories differ in grid, {sorted(grids)}; give those of each grid by themselves"
+            )
         inputs = Channels.of(self.inputs, first)
 
         def stacked(key: str, made: Callable[[Window], np.ndarray]) -> Tensor:
@@ -436,6 +434,8 @@ class OperatorMap(nn.Module):
             steps = [k * self.stride for k in range(self.unroll)]
             target = stacked("target", lambda w: np.concatenate([layout.pack(w.trajectory, w.t + k) for k in steps]))
         masks = [s.trajectory.mask for s in samples]
+        if len({mask is None for mask in masks}) > 1:
+            raise DomainError("some trajectories have a mask and others none; give all of them one, True inside")
         return GridBatch(
             values=stacked("values", lambda w: inputs.pack(w.trajectory, w.t)),
             parameters=torch.tensor([self._told(s) for s in samples], dtype=like.dtype).reshape(len(samples), -1),
@@ -450,7 +450,9 @@ class OperatorMap(nn.Module):
             return y
         inputs, targets = self.input_layout, self.target_layout
         for name in self.conserve:
-            block = next(b for b in reversed(inputs.blocks) if b.name == name)
+            block = max(
+                (b for b in inputs.blocks if b.name == name), key=lambda b: b.selection.stop or b.selection.first or 0
+            )
             last = values[:, block.channels][:, -block.components :]
             out = targets.index(name)
             kept = _mean(last, mask).repeat(1, len(out) // block.components, *[1] * self.dim)
@@ -469,8 +471,9 @@ class OperatorMap(nn.Module):
             raise DomainError(f"through={through!r} is unknown; choose 'all' or 'last'")
         if any(s.relative for s in self.targets) and not any(s.relative for s in self.inputs):
             raise DomainError("the target is relative to t and no input is; write the input as 'u[t]' too")
-        if unroll < 1 or (unroll > 1 and not any(s.relative for s in self.targets)):
-            raise DomainError(f"unroll={unroll} wants steps: selections relative to t, such as 'u[t]' and 'u[t+1]'")
+        if unroll < 1 or (unroll > 1 and not self.relative):
+            why = stepping.why_not(self.inputs, self.targets)
+            raise DomainError(f"unroll={unroll} wants steps: selections relative to t, such as 'u[t]', 'u[t+1]'; {why}")
         missing = [name for name in self.conserve if name not in {s.name for s in self.inputs}]
         if missing or not set(self.conserve) <= set(self.loss_parts):
             raise DomainError(f"conserve={list(self.conserve)}: each must be a field of input and target")

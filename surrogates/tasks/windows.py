@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from surrogates.physics.errors import DomainError
 
 KEPT = 100_000_000  # numbers of all windows that are kept ready as tensors
@@ -76,9 +78,11 @@ class Windows:
         return found
 
     def some(self, count: int) -> Sequence[Window]:
-        """At most `count` of them, spread evenly."""
-        step = max(1, len(self) // count)
-        return [self[i] for i in range(0, len(self), step)]
+        """At most `count` of them, drawn at random (the same each time): even steps would favour some frames."""
+        if len(self) <= count:
+            return [self[i] for i in range(len(self))]
+        chosen = np.random.default_rng(0).choice(len(self), count, replace=False)
+        return [self[i] for i in np.sort(chosen).tolist()]
 
 
 def _numbers(windows: Windows) -> int:

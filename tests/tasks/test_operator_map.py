@@ -225,3 +225,159 @@ def test_errors_name_what_is_wrong():
         fit(OperatorMap(Shift(), input="u[t]", target="u[t+1]"), waves(3), plan=Plan(weights={"v": 1}))
     with pytest.raises(DomainError, match="makes one prediction"):
         rollout(prepared(Shift(), input="u[0]", target="u[-1]"), waves(2), steps=3)
+
+
+def test_inputs_at_any_distance_are_fed_the_frames_they_mean():
+    """u[t] and u[t-2] as two selections: the step needs both at their own places."""
+
+    class Back(Shift):
+        def forward(self, values, parameters=None):
+            return values[:, 2:].roll(3 * SHIFT, -1)  # u[t-2] moves three frames
+
+    model = Back()
+    model.in_channels = 3
+    task = prepared(model, input=["u[t]", "u[t-1]", "u[t-2]"])
+    found = rollout(task, waves(3))
+    assert found.error["u"].max() < 1e-12
+    assert np.allclose(found.times, 0.1 * np.arange(3, TIMES))
+    gap = Shift()
+    gap.in_channels = 2
+    task = prepared(gap, input="u[t-1:t+1]", target="u[t+2]")  # the next input lacks t+1
+    assert not task.relative
+    with pytest.raises(DomainError, match=r"u\[t-1:t\+1\].*neither predicted"):
+        task.advance(torch.zeros(1, 2, POINTS), torch.zeros(1, 1, POINTS))
+    assert task.stride == 2
+
+
+def test_two_target_selections_make_one_step_with_two_times():
+    class Two(Shift):
+        def forward(self, values, parameters=None):
+            return torch.cat([values.roll(SHIFT, -1), values.roll(2 * SHIFT, -1)], dim=1)
+
+    model = Two()
+    model.out_channels = 2
+    found = rollout(prepared(model, target=["u[t+1]", "u[t+2]"]), waves(3))
+    assert found.error["u"].shape == (3, 2)  # steps of two frames
+    assert found.error["u"].max() < 1e-12
+    assert np.allclose(found.times, 0.1 * np.arange(1, 5))
+
+
+def test_a_map_between_fields_at_one_time_is_no_step_and_can_be_calibrated():
+    data = [
+        Trajectory({"u": t.fields["u"], "v": 2 * t.fields["u"]}, t.times, t.axes, t.periodic) for t in waves(40, seed=3)
+    ]
+    model = Shift()
+    model.forward = lambda values, parameters=None: values + model.tilt
+    task = OperatorMap(model, input="u[t]", target="v[t]").double()
+    task.prepare(data[:10])
+    assert not task.relative
+    from surrogates.uncertainty import calibrate
+
+    spread = calibrate(task, data[:10], data[10:])
+    assert spread.predict(data[:2], spread=True).std["v"].shape == (2, 1, POINTS)
+    with pytest.raises(DomainError, match="one prediction"):
+        rollout(task, data, steps=2)
+
+
+def test_nothing_outside_a_mask_matters_and_nothing_is_said_there():
+    def masked(outside):
+        found = []
+        for k, t in enumerate(waves(6, seed=4)):
+            mask = np.arange(POINTS) < 20 + k  # of each trajectory its own
+            u = np.where(mask, t.fields["u"], outside)
+            found.append(Trajectory({"u": u}, t.times, t.axes, t.periodic, mask=mask, row=k))
+        return found
+
+    class Told(Shift):
+        def forward(self, values, parameters=None):
+            return values[:, :1] + 0.1 * values[:, 1:]
+
+    model = Told()
+    model.in_channels = 2
+    scores = []
+    for outside in (0.0, np.nan):
+        task = OperatorMap(model, input="u[t]", target="u[t+1]", conserve="u").double()
+        task.prepare(masked(outside))
+        assert (task.predict(masked(outside)[0]).fields["u"][0, 0, 20:] == 0).all()
+        scores.append(task.evaluate(masked(outside)))
+        found = rollout(task, masked(outside))
+        assert np.isfinite(found.error["u"]).all()
+        assert np.abs(found.mean_change["u"]).max() < 1e-12
+    assert scores[0] == scores[1]
+    for k, t in enumerate(masked(0.0)):  # and each sample counts its own points
+        own, said = t.fields["u"][1][: 20 + k], task.predict(t).fields["u"][0, 0].numpy()[: 20 + k]
+        want = np.linalg.norm(said - own) / np.linalg.norm(own)
+        assert math.isclose(scores[0].arrays["relative_l2"][5 * k], want, rel_tol=1e-9)
+    assert torch.equal(  # without a mask all is inside
+        task.predict(waves(1)).fields["u"],
+        task.predict(
+            [
+                Trajectory(
+                    {"u": waves(1)[0].fields["u"]},
+                    waves(1)[0].times,
+                    waves(1)[0].axes,
+                    (True,),
+                    mask=np.ones(POINTS, dtype=bool),
+                )
+            ]
+        ).fields["u"],
+    )
+
+
+def test_fields_that_turn_have_no_mean_and_one_scale():
+    """A pseudoscalar minus its mean is no pseudoscalar; the components of a vector given as two scalars go together."""
+    rng = np.random.default_rng(0)
+    w, vx, vy, p = (rng.normal(size=(3, 4, 4)) * s + 5.0 for s in (1.0, 1.0, 10.0, 1.0))
+    data = [Trajectory({"w": w, "vx": vx, "vy": vy, "p": p}, np.arange(3.0), (np.arange(4.0),) * 2, (True, True))]
+
+    class Turning(Shift):
+        in_ranks, out_ranks = ("pseudoscalar", "vector", "scalar"), ("pseudoscalar",)
+
+    model = Turning()
+    model.dim, model.in_channels = 2, 4
+    task = OperatorMap(model, input=["w[t]", "vx[t]", "vy[t]", "p[t]"], target="w[t+1]").double()
+    task.prepare(data)
+    assert task.input_mean[:3].tolist() == [0.0, 0.0, 0.0] == [*task.target_mean.tolist() * 3]
+    assert task.input_mean[3].item() == pytest.approx(p[:2].mean())
+    assert task.input_scale[1] == task.input_scale[2]
+
+
+def test_moments_keep_the_digits_of_a_small_spread_far_from_zero():
+    u = 1e6 + 1e-3 * np.random.default_rng(0).normal(size=(50, 1, 32))
+    data = [Trajectory({"u": row}, np.zeros(1), (np.arange(32.0),), (True,)) for row in u]
+    task = OperatorMap(Shift(), input="u", target="u").double()
+    task.prepare(data)
+    assert task.input_scale.item() == pytest.approx(u.std(), rel=1e-6)
+
+
+def test_frames_of_a_training_set_are_sampled_alike():
+    """7,000 windows of 1,000 trajectories: even steps of seven, for one, would see first frames only."""
+    from surrogates.tasks.windows import Windows
+
+    seen = Windows(waves(1) * 1750, (0, 2)).some(2000)
+    counts = np.bincount([w.t for w in seen])
+    assert len(seen) == 2000
+    assert counts.min() > 300
+
+
+def test_data_unlike_those_trained_on_are_refused():
+    task = prepared(Shift())
+    flat = Trajectory({"u": np.zeros((3, 8, 8))}, np.arange(3.0), (np.arange(8.0),) * 2, (True, True))
+    with pytest.raises(DomainError, match="2 axes of space, the model dim=1"):
+        task.predict([flat])
+    with pytest.raises(DomainError, match="differ in grid"):
+        task.predict([*waves(1), *waves(1, points=64)])
+    for steps in (0, -1):
+        with pytest.raises(DomainError, match="steps"):
+            rollout(task, waves(2), steps=steps)
+
+
+def test_a_start_alone_is_rolled_out():
+    whole = waves(3)
+    starts = [Trajectory({"u": t.fields["u"][:1]}, t.times[:1], t.axes, t.periodic) for t in whole]
+    found = rollout(prepared(Shift()), starts, steps=5)
+    assert np.allclose(found.fields["u"], [t.fields["u"][1:] for t in whole])
+    assert found.error["u"].shape == (3, 0)
+    assert "no truth" in str(found)
+    with pytest.raises(DomainError, match="say how many steps"):
+        rollout(prepared(Shift()), starts)

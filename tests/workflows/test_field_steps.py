@@ -112,7 +112,7 @@ def test_the_report_shows_it_and_the_verdict_follows_the_numbers(road):
     few = Finished(
         "operator", "train_operator", SimpleNamespace(**{**vars(road.trained), "train": 20}), road.home, {}, {}
     )
-    less = SimpleNamespace(of=lambda use: iter([few] if use == "train_operator" else ()))
+    less = FinishedRun("few", road.home, {"steps": {}}, (few,), {}, {})
     assert judge(list(fields_criteria.criteria(less))).answer == "no"
 
 

@@ -60,6 +60,11 @@ def ranks_of(channels: int, ranks: Rank | Sequence[Rank], what: str) -> tuple[st
     return tuple(names)
 
 
+def components(rank: Rank) -> int:
+    """How many channels a field of this rank has."""
+    return _COMPONENTS[_name(rank)]
+
+
 def turned(
     x: Float[Tensor, "batch components *space"], group: PlanarGroup, g: int, ranks: Sequence[Rank]
 ) -> Float[Tensor, "batch components *turned"]:
