@@ -16,7 +16,7 @@ from typing import Any
 from surrogates.physics.errors import DomainError
 
 _TEXT = re.compile(r"\s*(?P<name>[A-Za-z_][\w .-]*?)\s*(\[(?P<inside>[^\[\]]*)\])?\s*")
-_PLACE = re.compile(r"\s*(?P<t>t)?\s*(?P<offset>[+-]?\s*\d+)?\s*")
+_PLACE = re.compile(r"\s*(?P<t>t)?\s*(?P<offset>(?(t)[+-]|[+-]?)\s*\d+)?\s*")  # t+1, not t1
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def parse(text: str) -> Selection:
 
 def parse_all(texts: str | Sequence[str]) -> tuple[Selection, ...]:
     """One selection or several."""
+    if not isinstance(texts, str | Sequence):
+        raise _unreadable(texts)
     found = tuple(parse(text) for text in ([texts] if isinstance(texts, str) else texts))
     if not found:
         raise DomainError("nothing is selected; name at least one field, such as 'u[0]'")

@@ -66,12 +66,17 @@ def costs(operator: Any, data: Fields, coarser: list[int]) -> Costs:
     one, batch = (_timed(lambda d=d: rollout(operator, d, spread=False)) for d in (some[:1], many))
     solver, rows = solver_of(some), []
     start = _start_of(operator)
-    for n in coarser if solver is not None else ():
+    known = solver is not None and set(final) <= set(getattr(solver, "fields", final))
+    for n in coarser if known else ():
         if any(size % n or size // n < 8 for size in some[0].space):
             continue
         solved = solver.run(some, coarser=n, start=start)  # type: ignore[union-attr]
+        last = _frames(rolled, some)[-1] - start
         error = np.mean(
-            [relative_l2(solved.fields[f][:, -1:], _truth(some, f), some[0].dim, some[0].mask) for f in final]
+            [
+                relative_l2(solved.fields[f][:, last:][:, :1], rolled.truth[f][:, -1:], some[0].dim, some[0].mask)
+                for f in final
+            ]
         )
         rows.append(SolverCost(solved.points[0], solved.seconds, float(error)))
     return Costs(some[0].space[0], one, batch / 32, float(np.mean(list(final.values()))), tuple(rows))
@@ -115,7 +120,7 @@ def rolled_out(operator: Any, data: Fields, steps: int | None, coarser: int | No
         coarse=coarse,
         mean_change={n: tuple(np.abs(c).mean(axis=0).tolist()) for n, c in found.mean_change.items()},
         truth_change={n: tuple(np.abs(c).mean(axis=0).tolist()) for n, c in found.truth_change.items()},
-        coverage=_coverage(found),
+        coverage=_coverage(found, None if data[0].mask is None else np.stack([np.asarray(t.mask) for t in data])),
         left_data=int((found.left_data >= 0).sum()),
         file=arrays.name,
     )
@@ -123,7 +128,7 @@ def rolled_out(operator: Any, data: Fields, steps: int | None, coarser: int | No
 
 def spectrum(values: np.ndarray, dim: int) -> np.ndarray:
     """Mean power by wavenumber (shells of width 1) of fields (samples, *space, ...): the first component's."""
-    flat = values.reshape(*values.shape[: 1 + dim], -1)[..., 0]
+    flat = np.nan_to_num(values.reshape(*values.shape[: 1 + dim], -1)[..., 0])  # nothing outside a mask
     space = flat.shape[1:]
     power = np.abs(np.fft.fftn(flat, axes=tuple(range(1, 1 + dim)), norm="forward")) ** 2
     k = np.sqrt(sum(np.square(x) for x in np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in space), indexing="ij")))
@@ -136,7 +141,7 @@ def spectrum(values: np.ndarray, dim: int) -> np.ndarray:
 def _pictures(found: Any) -> dict[str, np.ndarray]:
     """Best, median and worst sample of each field, a cloud of bands and errors, spectra."""
     saved: dict[str, np.ndarray] = {"relative_l2": found.arrays["relative_l2"]}
-    order = np.argsort(found.arrays["relative_l2"])
+    order = np.argsort(found.arrays["relative_l2"][found.arrays["sample"]])
     rows = order[np.unique(np.linspace(0, len(order) - 1, _SHOWN).astype(int))]
     saved["shown"] = rows
     for name in found.by_field:
@@ -147,8 +152,9 @@ def _pictures(found: Any) -> dict[str, np.ndarray]:
         std = found.arrays.get(f"{name}_std")
         if std is not None:
             pick = np.random.default_rng(0).integers(0, truth.size, _CLOUD)
+            pick = pick[np.isfinite(std.ravel()[pick])]  # inside the mask
             saved[f"{name}_cloud_std"] = std.ravel()[pick]
-            saved[f"{name}_cloud_error"] = np.abs(found.arrays[name] - truth).ravel()[pick]
+            saved[f"{name}_cloud_error"] = np.abs(found.arrays[name].ravel()[pick] - truth.ravel()[pick])
     return saved
 
 
@@ -163,11 +169,11 @@ def _residuals(operator: Any, data: Fields) -> tuple[float | None, float | None]
     rolled = rollout(operator, some, spread=False)
     if len(rolled.times) < 4 and hasattr(solver, "equation"):
         return None, None  # too few frames for a derivative in time
-    start = len(some[0].times) - next(iter(rolled.truth.values())).shape[1]
+    frames = _frames(rolled, some)
     try:
         return (
-            float(np.median(solver.residual(some, rolled.fields, start))),
-            float(np.median(solver.residual(some, rolled.truth, start))),
+            float(np.median(solver.residual(some, rolled.fields, frames))),
+            float(np.median(solver.residual(some, rolled.truth, frames))),
         )
     except KeyError:  # the operator predicts some of the equation's fields only
         return None, None
@@ -181,14 +187,16 @@ def _coarse(operator: Any, data: Fields, found: Any, coarser: int | None) -> dic
     some = data[: min(len(data), _TIMED)]
     start = _start_of(operator)
     solved = solver.run(some, coarser=coarser, start=start)
+    frames = [frame - start for frame in _frames(found, data)]
     errors = {}
     for name, e in found.error.items():
-        truth = np.stack([t.fields[name][start + 1 :] for t in some])
+        if name not in solved.fields or not e.shape[1]:
+            continue
+        said, truth = solved.fields[name][:, frames], found.truth[name][: len(some)]
         per = max(1, truth.shape[1] // e.shape[1])
         rows = [slice(k * per, (k + 1) * per) for k in range(e.shape[1])]
         errors[name] = tuple(
-            float(relative_l2(solved.fields[name][:, 1:][:, s], truth[:, s], some[0].dim, some[0].mask).mean())
-            for s in rows
+            float(relative_l2(said[:, s], truth[:, s], some[0].dim, some[0].mask).mean()) for s in rows
         )
     return errors
 
@@ -196,15 +204,17 @@ def _coarse(operator: Any, data: Fields, found: Any, coarser: int | None) -> dic
 def _start_of(operator: Any) -> int:
     """The newest frame that a rollout starts from."""
     task = operator.members[0]
-    if not task.relative:
-        frames = [s.first for s in task.inputs if s.first is not None and s.first >= 0]
-        return max(frames, default=0)
-    oldest = min(s.first for s in task.inputs if s.relative and s.first is not None)
-    return max(s.stop for s in task.inputs if s.relative and s.stop is not None) - 1 - min(oldest, 0)
+    relative = [s.stop for s in task.inputs if s.relative and s.stop is not None]
+    if relative:
+        return int(task.start) + max(relative) - 1
+    ends = [s.first if s.stop is None else s.stop - 1 for s in task.inputs]
+    return max((n for n in ends if n is not None and n >= 0), default=0)
 
 
-def _truth(data: Fields, name: str) -> np.ndarray:
-    return np.stack([np.asarray(t.fields[name][-1:]) for t in data])
+def _frames(found: Any, data: Fields) -> list[int]:
+    """Which frames of the data the predicted ones are, as far as there is a truth."""
+    count = next(iter(found.truth.values())).shape[1]
+    return [int(np.abs(np.asarray(data[0].times) - t).argmin()) for t in found.times[:count]]
 
 
 def _quantiles(error: np.ndarray) -> tuple[tuple[float, float, float], ...]:
@@ -213,7 +223,7 @@ def _quantiles(error: np.ndarray) -> tuple[tuple[float, float, float], ...]:
     return tuple((float(a), float(b), float(c)) for a, b, c in rows)
 
 
-def _coverage(found: Any) -> dict[str, tuple[float, ...]]:
+def _coverage(found: Any, masks: np.ndarray | None) -> dict[str, tuple[float, ...]]:
     """Share of values inside the 90 % band, frame by frame."""
     from surrogates.evaluation.coverage import energy_band
 
@@ -223,6 +233,12 @@ def _coverage(found: Any) -> dict[str, tuple[float, ...]]:
     for name, truth in found.truth.items():
         count = truth.shape[1]
         inside = np.abs(found.fields[name][:, :count] - truth) <= energy_band(found.std[name][:, :count])
+        if masks is not None:  # (samples, *space), with axes of one for the components
+            held = masks.reshape(*masks.shape, *[1] * (truth.ndim - 1 - masks.ndim))
+            shares[name] = tuple(
+                float(inside[:, k].mean(where=np.broadcast_to(held, inside[:, k].shape))) for k in range(count)
+            )
+            continue
         shares[name] = tuple(float(inside[:, k].mean()) for k in range(count))
     return shares
 

@@ -7,7 +7,7 @@ A data set made by `generate_fields` or `darcy` names its problem in its provena
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from surrogates.datasets.fields import Fields
 from surrogates.datasets.generators.solved_fields import by_field
+from surrogates.datasets.trajectory import Trajectory
 from surrogates.physics.errors import DomainError
 from surrogates.physics.fields import Equation, Grid, darcy, residual, solve
 from surrogates.physics.fields.named import named_equation
@@ -45,6 +46,11 @@ class EquationSolver:
 
     equation: Equation
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What it solves for."""
+        return tuple(self.equation.ranks)
+
     def run(self, data: Fields, *, coarser: int = 1, start: int = 0, tolerance: float = 1e-5) -> Solved:
         """Solve from frame `start` of each trajectory to its last one, on a grid `coarser` times coarser."""
         grid = grid_of(data).coarser(coarser)
@@ -68,10 +74,14 @@ class EquationSolver:
         fine[:, 0] = self._values(data, start)
         return Solved(by_field(fine, self.equation.ranks, grid.dim), seconds, grid.shape)
 
-    def residual(self, data: Fields, fields: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
-        """Root mean square of u_t - L u - N(u) - forcing over that of u_t, of each sample; frames from `start` on."""
+    def residual(self, data: Fields, fields: Mapping[str, np.ndarray], frames: Sequence[int] = ()) -> np.ndarray:
+        """Root mean square of u_t - L u - N(u) - forcing over that of u_t, of each sample.
+
+        `frames` of the data are those of the fields, the first ones unless given; fields of more frames are cut.
+        """
         values = _stacked(fields, self.equation.ranks, len(data[0].axes))
-        times = np.asarray(data[0].times[start : start + values.shape[1]])
+        frames = list(frames) or list(range(values.shape[1]))
+        values, times = values[:, : len(frames)], np.asarray(data[0].times)[frames]
         numbers, forcing = self._numbers(data), self._forcing(data)
         missed = residual(self.equation, values, times.tolist(), grid_of(data), numbers, forcing)
         slope = torch.as_tensor(np.gradient(values.numpy(), times, axis=1))
@@ -112,6 +122,8 @@ class EquationSolver:
 class DarcySolver:
     """Re-solves Darcy data, -div(a grad u) = 1 with u = 0 on the walls."""
 
+    fields = ("u",)
+
     def run(self, data: Fields, *, coarser: int = 1, start: int = 0, tolerance: float = 1e-5) -> Solved:
         """Solve on cells `coarser` times coarser, the permeability averaged over each; solved directly."""
         grid = grid_of(data).coarser(coarser)
@@ -126,7 +138,7 @@ class DarcySolver:
             u = torch.nn.functional.interpolate(u[:, None], size=tuple(a.shape[1:]), mode="bilinear")[:, 0]
         return Solved({"u": u[:, None].numpy()}, seconds, grid.shape)
 
-    def residual(self, data: Fields, fields: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
+    def residual(self, data: Fields, fields: Mapping[str, np.ndarray], frames: Sequence[int] = ()) -> np.ndarray:
         """Norm of 1 + div(a grad u) over that of 1, of each sample."""
         a = torch.as_tensor(np.stack([t.constants["a"] for t in data]), dtype=torch.float64)
         u = torch.as_tensor(fields["u"][:, 0], dtype=torch.float64)
@@ -144,18 +156,22 @@ class DarcySolver:
 Solver = EquationSolver | DarcySolver
 
 
-def solver_of(data: Fields) -> Solver | None:
+def solver_of(data: Fields | Sequence[Trajectory]) -> Solver | None:
     """The solver that the provenance of a data set names; None for data of unknown origin."""
-    if data.provenance.get("name") == "darcy":
-        return DarcySolver()
-    settings = data.provenance.get("settings")
-    named = settings.get("equation", {}).get("use", "") if isinstance(settings, Mapping) else ""
+    provenance = getattr(data, "provenance", {})  # a list of trajectories has none
+    if provenance.get("name") == "darcy":
+        return DarcySolver() if "a" in data[0].constants and "u" in data[0].fields else None
+    settings = provenance.get("settings")
+    asked = settings.get("equation") if isinstance(settings, Mapping) else None
+    named = asked.get("use", "") if isinstance(asked, Mapping) else ""
     if not isinstance(named, str) or not named.startswith(_ROOM):
         return None
     try:
-        return EquationSolver(named_equation(named.removeprefix(_ROOM), len(data[0].axes)))
+        equation = named_equation(named.removeprefix(_ROOM), len(data[0].axes))
     except DomainError:
         return None
+    lacks = set(equation.ranks) - set(data[0].fields) or set(equation.parameters) - set(data[0].parameters)
+    return None if lacks else EquationSolver(equation)
 
 
 def grid_of(data: Fields) -> Grid:

@@ -25,7 +25,8 @@ class CoarseSolver(nn.Module):
         coarser: how many times fewer points along each axis; must divide them.
         numbers: parameters of the equation that are the same for all samples, by name.
         told: parameters of the equation that come with each sample, in the order of the task's `parameters`.
-        frames: frames among the input channels, the newest is solved from. tolerance: of the solver.
+        frames: frames of each field among the input channels, field by field; the newest is solved from.
+        tolerance: of the solver.
     """
 
     def __init__(
@@ -56,6 +57,10 @@ class CoarseSolver(nn.Module):
         self.equation = named_equation(equation, dim)
         self.dim, self.n_parameters = dim, len(told)
         self.in_channels, self.out_channels = frames * self.equation.components, self.equation.components
+        self._newest: list[int] = []
+        for rank in self.equation.ranks.values():  # a field's frames stand behind each other, then the next field's
+            start = len(self._newest) * frames
+            self._newest += range(start + (frames - 1) * dim**rank, start + frames * dim**rank)
         self._lengths = [lengths] * dim if isinstance(lengths, int | float) else list(lengths)
         self._time, self._coarser, self._tolerance = float(time), coarser, tolerance
         self._numbers, self._told = dict(numbers or {}), tuple(told)
@@ -67,7 +72,7 @@ class CoarseSolver(nn.Module):
         """The state `time` later. Raises DomainError where the grid cannot be coarsened or the solver breaks down."""
         space = tuple(values.shape[2:])
         grid = Grid(space, self._lengths).coarser(self._coarser)
-        newest = thinned(values[:, -self.out_channels :], self._coarser, self.dim)
+        newest = thinned(values[:, self._newest], self._coarser, self.dim)
         numbers: dict[str, float | int | Tensor] = dict(self._numbers)
         for k, name in enumerate(self._told):
             assert parameters is not None

@@ -185,8 +185,8 @@ class OperatorMap(nn.Module):
 
     def _batch_size(self, example: Any, steps: int) -> int:
         """Samples of a batch in prediction, with `steps` targets each."""
-        channels = max(1, len(self.input_mean), len(self.target_mean) * steps)
-        return max(1, _POINTS // (int(np.prod([len(a) for a in example.axes])) * channels))
+        points = int(np.prod([len(a) for a in example.axes]))
+        return max(1, _POINTS // (points * max(1, len(self.input_mean), len(self.target_mean) * steps)))
 
     def _check_ends(self, example: Any, *, targets: bool) -> None:
         """Refuses fields unlike those trained on."""
@@ -211,8 +211,7 @@ class OperatorMap(nn.Module):
         first = Windows(data, span(self.inputs) if short else whole).first()
         stride, frames = self.stride, len(data[0].times)
         most = 1 if not self.relative or whole is None else (frames - first.starts[0] - whole[1]) // stride + 1
-        most = 0 if short else most
-        wanted = most if steps is None else min(steps, most)
+        wanted = 0 if short else most if steps is None else min(steps, most)
         size = self._batch_size(data[0], wanted)
         self._check_ends(data[0], targets=wanted > 0)
         for begin in range(0, len(first), size):
@@ -332,8 +331,6 @@ class OperatorMap(nn.Module):
             },
         }
 
-    # inside ----------------------------------------------------------------------------------------------------------
-
     @property
     def input_layout(self) -> Channels:
         """What the input channels are. Raises DomainError before training."""
@@ -436,11 +433,13 @@ class OperatorMap(nn.Module):
         masks = [s.trajectory.mask for s in samples]
         if len({mask is None for mask in masks}) > 1:
             raise DomainError("some trajectories have a mask and others none; give all of them one, True inside")
+        mask = None if masks[0] is None else torch.from_numpy(np.stack(masks))
+        values = stacked("values", lambda w: inputs.pack(w.trajectory, w.t))
         return GridBatch(
-            values=stacked("values", lambda w: inputs.pack(w.trajectory, w.t)),
+            values=values if mask is None else torch.where(mask.unsqueeze(1), values, 0.0),
             parameters=torch.tensor([self._told(s) for s in samples], dtype=like.dtype).reshape(len(samples), -1),
             target=target,
-            mask=None if masks[0] is None else torch.from_numpy(np.stack(masks)),
+            mask=mask,
             periodic=tuple(bool(p) for p in first.periodic),
             spacing=tuple(float(a[1] - a[0]) if len(a) > 1 else 1.0 for a in first.axes),
         )
@@ -471,8 +470,8 @@ class OperatorMap(nn.Module):
             raise DomainError(f"through={through!r} is unknown; choose 'all' or 'last'")
         if any(s.relative for s in self.targets) and not any(s.relative for s in self.inputs):
             raise DomainError("the target is relative to t and no input is; write the input as 'u[t]' too")
-        if unroll < 1 or (unroll > 1 and not self.relative):
-            why = stepping.why_not(self.inputs, self.targets)
+        why = stepping.why_not(self.inputs, self.targets)
+        if unroll < 1 or (unroll > 1 and why is not None):
             raise DomainError(f"unroll={unroll} wants steps: selections relative to t, such as 'u[t]', 'u[t+1]'; {why}")
         missing = [name for name in self.conserve if name not in {s.name for s in self.inputs}]
         if missing or not set(self.conserve) <= set(self.loss_parts):

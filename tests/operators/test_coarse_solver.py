@@ -63,3 +63,13 @@ def test_only_equations_of_ours_can_be_named():
     for use in ("os:system", "surrogates.physics.fields:Grid", "surrogates.physics.fields:solve", 3):
         data.provenance["settings"]["equation"] = {"use": use}
         assert solver_of(data) is None
+
+
+def test_the_newest_frame_of_each_field_is_solved_from():
+    """Inputs stand field by field, u(t-1), u(t), v(t-1), v(t): the last two channels are not the newest state."""
+    settings = {"equation": "gray_scott", "dim": 1, "time": 0.1, "coarser": 1, "lengths": 1.0}
+    one = CoarseSolver(**settings)
+    wanted = {name: 0.04 for name in one.equation.parameters}
+    one, two = CoarseSolver(**settings, numbers=wanted), CoarseSolver(**settings, numbers=wanted, frames=2)
+    x = torch.rand(2, 4, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(two(x), one(x[:, [1, 3]]))

@@ -82,3 +82,9 @@ def test_components_and_frames_become_channels_and_come_back():
     assert np.array_equal(fields["s"][0].numpy(), s[2:3])
     again = Channels.from_table([b.selection for b in layout.blocks], layout.table(), 2)
     assert again == layout
+
+
+@pytest.mark.parametrize("given", ["u[t1]", "u[1t]", "u[t:]", "u[0:4:2]", "u[]", "u[T]"])
+def test_typos_are_not_guessed_at(given):
+    with pytest.raises(DomainError, match="selects nothing"):
+        parse_all(given)

@@ -4,13 +4,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from surrogates.datasets import Fields
+from surrogates.datasets.generators.reference_solver import solver_of
+from surrogates.datasets.trajectory import Trajectory
 from surrogates.physics.errors import SurrogatesError
+from surrogates.simulation.rollout import rollout
+from surrogates.tasks.operator_map import OperatorMap
+from surrogates.training import Fitted
+from surrogates.workflows import field_measures
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.held_out import check_separate
 from surrogates.workflows.held_out_plan import held_out_of
-from surrogates.workflows.report import fields, fields_criteria
+from surrogates.workflows.report import field_figures, fields, fields_criteria
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.page import render
 from surrogates.workflows.report.verdict import judge
@@ -131,6 +139,78 @@ def test_a_users_file_is_read_and_split_by_trajectory(road, tmp_path):
         "test": 6,
     }
     assert found["train"].grid == (16,)
+
+
+class Same(nn.Module):
+    """The newest frame again, as often as asked."""
+
+    def __init__(self, dim, in_channels, out_channels) -> None:
+        super().__init__()
+        self.dim, self.in_channels, self.out_channels, self.n_parameters = dim, in_channels, out_channels, 0
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, values, parameters=None):
+        return self.weight * values[:, -1:].expand(-1, self.out_channels, *values.shape[2:])
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "channels", "steps"),
+    [("u[0:2]", "u[2:5]", (2, 3), None), ("u[t-1:t+1]", "u[t+1]", (2, 1), 2), ("u[t]", "u[t+1:t+3]", (1, 2), None)],
+)
+def test_the_solver_starts_from_the_newest_input_and_is_compared_at_the_predicted_times(
+    road, tmp_path, given, target, channels, steps
+):
+    """On the data's own grid it makes no error, and the truth misses its equation by what the frames leave."""
+    data = Fields.open(road.data["test"])[:4]
+    task = OperatorMap(Same(1, *channels), input=given, target=target).double()
+    task.prepare(data)
+    operator = Fitted((task,), {})
+    found = field_measures.rolled_out(operator, data, steps, 1, tmp_path / "arrays.npz")
+    assert len(found.coarse["u"]) == len(found.error["u"])
+    assert max(found.coarse["u"]) < 1e-4 < min(e[0] for e in found.error["u"])
+    costs = field_measures.costs(operator, data, [1])
+    assert costs.solver[0].error < 1e-4
+    missed, truth = field_measures._residuals(operator, Fields.open(road.data["test"]))
+    if missed is not None:
+        assert truth < missed
+
+
+@pytest.mark.parametrize(("dim", "rank", "masked"), [(1, 0, True), (2, 1, True), (3, 0, False), (3, 1, True)])
+def test_pictures_of_any_dimension_rank_and_mask(tmp_path, dim, rank, masked):
+    rng, n = np.random.default_rng(0), 6
+    space = (n, n + 2, n)[:dim]  # unequal sides
+    mask = np.ones(space, dtype=bool)
+    mask[:2] = False
+    u = rng.normal(size=(24, 4, *space, *(dim,) * rank))
+    u[:, :, ~mask] = np.nan if masked else 1.0
+    data = [
+        Trajectory({"u": row}, np.arange(4.0), tuple(np.arange(k) / k for k in space), (True,) * dim,
+                   mask=mask if masked else None, row=i) for i, row in enumerate(u)
+    ]  # fmt: skip
+    task = OperatorMap(Same(dim, dim**rank, dim**rank), input="u[t]", target="u[t+1]").double()
+    task.prepare(data)
+    sure = Fitted((task,), {}, train_data=data).calibrate(data)
+    scores = sure.evaluate(data)
+    saved = field_measures._pictures(scores)
+    assert field_figures.samples(saved, "u", dim=dim).startswith("<svg")
+    assert all(np.isfinite(saved[f"u_cloud_{part}"]).all() for part in ("std", "error"))
+    assert scores.coverage["u"].groups == 24  # trajectories, not windows
+    rolled = rollout(sure, data)
+    cut = {"u": rolled.fields["u"][0], "u_reference": rolled.truth["u"][0], "times": rolled.times}
+    assert field_figures.strip({**cut, "shown": np.arange(3), "dim": np.array(dim)}, "u").startswith("<svg")
+    assert np.isfinite(field_measures.spectrum(rolled.truth["u"][:, -1], dim)).all()
+
+
+def test_a_file_that_names_something_else_has_no_solver(road):
+    """Provenance is text from a file: nothing is run, whatever it says."""
+    data = Fields.open(road.data["test"])[:2]
+    assert solver_of(data) is not None
+    for name, equation in (("x", "os:system"), ("x", {"use": "os:system"}), ("x", {"use": 3}), ("darcy", {}),
+                           ("x", {"use": "surrogates.physics.fields:solve"}),
+                           ("x", {"use": "surrogates.physics.fields:gray_scott"})):  # fmt: skip
+        data.provenance = {"name": name, "settings": {"equation": equation}}
+        assert solver_of(data) is None
+    assert solver_of([data[0]]) is None
 
 
 WORKFLOW = """

@@ -29,7 +29,9 @@ def _curves(truth: np.ndarray, said: np.ndarray, std: np.ndarray | None) -> str:
         axis.plot(x, said[k], color=BLUE, lw=1.0, label="surrogate")
         if std is not None:
             axis.fill_between(x, said[k] - 1.645 * std[k], said[k] + 1.645 * std[k], color=BLUE, alpha=0.25, lw=0)
-        error = float(np.linalg.norm(said[k] - truth[k])) / max(float(np.linalg.norm(truth[k])), 1e-300)
+        inside = np.isfinite(truth[k])  # of a mask
+        norms = [float(np.linalg.norm(x[inside])) for x in (said[k] - truth[k], truth[k])]
+        error = norms[0] / max(norms[1], 1e-300)
         axis.set(title=f"relative L2 {100 * error:.2g} %", xlabel="x / L")
     canvas.axes[0].legend()
     return canvas.svg()
@@ -41,9 +43,9 @@ def _maps(truth: np.ndarray, said: np.ndarray, std: np.ndarray | None) -> str:
     titles = ["solver", "surrogate", "difference", "90 % band"]
     for k in range(len(truth)):
         row = canvas.axes[columns * k : columns * (k + 1)]
-        low, high = float(truth[k].min()), float(truth[k].max())
+        low, high = _range(truth[k])
         difference = said[k] - truth[k]
-        most = float(np.abs(difference).max()) or 1.0
+        most = max(abs(x) for x in _range(difference)) or 1.0
         panels: list[tuple[np.ndarray, float, float, str]] = [
             (truth[k], low, high, "viridis"),
             (said[k], low, high, "viridis"),
@@ -106,7 +108,7 @@ def strip(arrays: Mapping[str, np.ndarray], name: str) -> str:
         return canvas.svg()
     canvas = Canvas(len(truth), rows=2, width=2.0, height=4.0)
     for k in range(len(truth)):
-        low, high = float(flat[0][k].min()), float(flat[0][k].max())
+        low, high = _range(flat[0][k])
         for row, values in enumerate(flat):
             axis = canvas.axes[row * len(truth) + k]
             axis.imshow(_thin(_cut(values[k])).T, origin="lower", vmin=low, vmax=high, cmap="viridis", aspect="equal")
@@ -159,6 +161,12 @@ def _last(values: np.ndarray, dim: int) -> np.ndarray:
 def _scalar(values: np.ndarray, axes: int) -> np.ndarray:
     """The first component of whatever lies behind the first `axes` + 1 axes."""
     return values.reshape(*values.shape[: axes + 1], -1)[..., 0]
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest of what is finite: inside a mask, before a divergence."""
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
 
 
 def _cut(values: np.ndarray) -> np.ndarray:

@@ -106,7 +106,7 @@ def part_of(desk: Desk, file: str) -> FieldPart:
     first = data[0]
     told: dict[str, tuple[float, float]] = {}
     for name in data.parameter_names:
-        values = [float(data[i].parameters[name]) for i in range(len(data))]
-        told[name] = (min(values), max(values))
+        values = data.parameter(name)  # the fields are not read
+        told[name] = (float(values.min()), float(values.max()))
     ranks = {name: first.rank(name) for name in (*first.fields, *first.constants)}
     return FieldPart(file, len(data), data.hash, len(first.times), tuple(len(a) for a in first.axes), ranks, told)
