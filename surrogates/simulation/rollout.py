@@ -215,7 +215,9 @@ def _offsets(task: Any, name: str) -> list[int]:
 
 def _mean(values: np.ndarray, dim: int, mask: np.ndarray | None) -> np.ndarray:
     """Mean over the domain (trajectories, frames); of a vector its first component."""
-    flat, space = values[(..., *[0] * (values.ndim - 2 - dim))], tuple(range(2, 2 + dim))
+    flat, space = values, tuple(range(2, 2 + dim))
+    for _ in range(values.ndim - 2 - dim):
+        flat = flat[..., 0]
     if mask is None:
         return np.asarray(flat.mean(axis=space))
     inside = np.broadcast_to(mask[:, None], flat.shape)

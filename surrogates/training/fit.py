@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 
 import torch
 
-from surrogates.physics.errors import SurrogatesWarning, TrainingError
+from surrogates.construct import describe
+from surrogates.physics.errors import FileError, SurrogatesWarning, TrainingError
 from surrogates.training import resume
 from surrogates.training.budget import Budget, Clock
 from surrogates.training.fine_tune import FineTune, frozen, warn_of_rounding
@@ -63,7 +65,7 @@ def fit(
         raise TrainingError("start=FineTune(...) goes on from a trained task, and this one is new; leave `start` away")
     device = _device(plan.device)
     dtype = torch.float64 if plan.dtype == "float64" else torch.float32
-    identity = {"plan": asdict(plan), "seed": seed, **_hashes(train, valid)}
+    identity = {"plan": asdict(plan), "seed": seed, "task": _told(task), **_hashes(train, valid)}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         began = None if not getattr(task, "trained", False) else _go_on(task, train, start or FineTune(), device, dtype)
@@ -245,6 +247,14 @@ def _check(task: Any, train: Any, valid: Any, plan: Plan) -> dict[str, Any]:
                 f"{len(shared)} validation rows ({shared[:5]}...) are training rows too; split the data with data.split"
             )
     return task.count_labels(train, plan.weights) if hasattr(task, "count_labels") else {}
+
+
+def _told(task: Any) -> str:
+    """What a task and its model were made with, so that another one does not go on from its state."""
+    try:
+        return json.dumps(describe(task), sort_keys=True, default=str)
+    except FileError:  # a class that no file can name
+        return type(task).__qualname__
 
 
 def _hashes(train: Any, valid: Any) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def test_complex_tensors_survive(tmp_path):
 
 
 def test_too_few_calibration_structures_lose_no_training(fitted, clusters):
-    with pytest.warns(NoSpread, match="3 calibration samples"):
+    with pytest.warns(NoSpread, match="3 independent calibration samples"):
         kept = fitted.calibrate(clusters(3, seed=5))
     assert kept.spread is None
     assert kept.members == fitted.members
