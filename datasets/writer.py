@@ -48,7 +48,7 @@ class ShardWriter:
         self._remove_strays()
 
     def __len__(self) -> int:
-        """Samples taken so far, earlier sessions' included."""
+        """Samples taken so far, those of earlier runs included."""
         return sum(e["count"] for e in self._closed) + len(self._young)
 
     @property
