@@ -65,10 +65,11 @@ def classes_of(module: str) -> dict[str, ast.ClassDef]:
 def is_model(cls: ast.ClassDef) -> bool:
     """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it.
 
-    That is a batch class, or channels on a grid, (batch, channels, *space).
+    That is a batch class, or channels on a grid, (batch, channels, *space), with the parameters of each sample.
     """
     module = any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases)
     forward = [n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "forward"]
     annotations = [a.annotation for f in forward for a in f.args.args[1:2]]
     texts = [ast.unparse(a) for a in annotations if a is not None]
-    return module and any(t.endswith("Batch") or re.search(r"'batch \w+ \*space'", t) for t in texts)
+    told = any(a.arg == "parameters" for f in forward for a in f.args.args[2:3])
+    return module and any(t.endswith("Batch") or (told and re.search(r"'batch \w+ \*space'", t)) for t in texts)

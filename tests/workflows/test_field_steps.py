@@ -1,5 +1,6 @@
 """Steps on fields: from an equation to a trained operator, its scores, a rollout and a report; and what is refused."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from surrogates.simulation.rollout import rollout
 from surrogates.tasks.operator_map import OperatorMap
 from surrogates.training import Fitted
 from surrogates.workflows import field_measures
+from surrogates.workflows.commands import model
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.held_out import check_separate
 from surrogates.workflows.held_out_plan import held_out_of
@@ -256,3 +258,22 @@ def test_scored_rows_are_known_before_training(tmp_path):
     path = tmp_path / "fields.yaml"
     path.write_text(text, encoding="utf-8")
     assert held_out_of(load_workflow(path), "operator") == (["${data.test}"], ["data"])
+
+
+def test_commands_take_operators_and_files_of_fields(road, tmp_path, capsys):
+    operator, test = road.home / "operator" / road.trained.file, Path(road.data["test"])
+    model.evaluate_file(operator, test, "energy", "forces", ())
+    assert "90 % band" in capsys.readouterr().out
+    with pytest.raises(SurrogatesError, match="60 of 60 trajectories"):
+        model.evaluate_file(operator, Path(road.data["train"]), "energy", "forces", ())
+    model.predict_file(operator, test, tmp_path / "said.h5", ())
+    said = Fields.open(tmp_path / "said.h5")
+    assert said.stack("u").shape == said.stack("u_std").shape == (50, 1, 32)
+    assert (said.stack("u_std") > 0).all()
+    with pytest.raises(SurrogatesError, match="HDF5"):
+        model.predict_file(operator, test, tmp_path / "said.xyz", ())
+    model.check_calculator(str(operator), test, 1, False, ())
+    model.print_info(test)
+    out = capsys.readouterr().out
+    assert "translation" in out
+    assert "50 trajectories of 5 frames on 32 points" in out

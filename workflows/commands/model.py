@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from surrogates.physics.errors import DomainError, FileError, WorkflowError
+from surrogates.workflows.commands.fields_file import (
+    check_fields,
+    evaluate_fields,
+    predict_fields,
+    print_fields,
+)
 from surrogates.workflows.commands.structures_file import check_target, write_structures
 
 SHORT = {
@@ -25,7 +31,11 @@ def evaluate_file(
     from surrogates.datasets import read_structures
     from surrogates.training import load
 
-    fitted, data = load(file, trust=trust, head=head), read_structures(structures, energy=energy, forces=forces)
+    fitted = load(file, trust=trust, head=head)
+    if _holds_fields(structures):
+        evaluate_fields(fitted, structures)
+        return
+    data = read_structures(structures, energy=energy, forces=forces)
     if seen := fitted.seen(data):
         raise FileError(
             f"{len(seen)} of {len(data)} structures in {structures} (first: {seen[0]}) were trained on, so errors "
@@ -43,6 +53,9 @@ def predict_file(
     from surrogates.simulation.charges import warn_of_charges
     from surrogates.training import load
 
+    if _holds_fields(structures):
+        predict_fields(load(file, trust=trust, head=head), structures, out)
+        return
     if out is not None:
         check_target(out)
     fitted = _of_one_head(load(file, trust=trust, head=head), file)
@@ -72,6 +85,9 @@ def check_calculator(
     from surrogates.testing.check_surrogate import check_surrogate
     from surrogates.training import load
 
+    if Path(calculator).is_file() and _holds_fields(structures):
+        check_fields(load(calculator, trust=trust, head=head), structures)
+        return
     atoms = list(read_structures(structures, energy=None, forces=None).atoms[:first])
     if Path(calculator).is_file():
         thing = _of_one_head(load(calculator, trust=trust, head=head), calculator)
@@ -85,6 +101,9 @@ def check_calculator(
 
 def print_info(file: Path) -> None:
     """The card of a checkpoint or of a data set."""
+    if _holds_fields(file):
+        print_fields(file)
+        return
     if file.is_dir() or file.suffix in (".h5", ".hdf5"):
         from surrogates.datasets import Structures
 
@@ -94,6 +113,15 @@ def print_info(file: Path) -> None:
     from surrogates.training import info
 
     print(info(file))
+
+
+def _holds_fields(path: Path) -> bool:
+    """Whether a file has fields on a grid; asked before anything heavy is imported for other files."""
+    if not path.exists() or not (path.is_dir() or path.suffix in (".h5", ".hdf5")):
+        return False
+    from surrogates.workflows.inputs import holds_fields
+
+    return holds_fields(str(path))
 
 
 def _of_one_head(fitted: Any, file: str | Path) -> Any:
