@@ -16,9 +16,9 @@ import time
 import numpy as np
 import torch
 
+from surrogates.blocks.deepxde import deepxde
 from surrogates.datasets.generators.ode_operators import antiderivative, triples
 from surrogates.operators.deeponet import DeepONet
-from surrogates.operators.deeponet_parts.bridge import deepxde
 from surrogates.operators.pod_deeponet import PODDeepONet
 from surrogates.tasks.operator_map import OperatorMap
 from surrogates.training import Plan, fit

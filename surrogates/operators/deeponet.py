@@ -26,7 +26,7 @@ class DeepONet(nn.Module):
         dim: axes of space. sensors: points along each axis of the grid of sensors, or points (sensors, dim) in [0, 1].
         branch: widths of the branch's layers after its input; or a network (batch, inputs) -> (batch, p).
         trunk: widths of the trunk's layers after its input, the last of them p, the same as the branch's last.
-        activation: of both, a name in deeponet_parts.bridge.ACTIVATIONS.
+        activation: of both, a name in blocks.deepxde.ACTIVATIONS.
         in_channels, out_channels: of the fields. n_parameters: further inputs of the branch, behind the sensors.
         points: where the points of a grid lie along each axis of length 1: "periodic" i/n, "cells" (i+1/2)/n, "ends"
             i/(n-1); one for all or one for each.

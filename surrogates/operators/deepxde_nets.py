@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from surrogates.blocks.deepxde import ACTIVATIONS, deepxde
 from surrogates.operators.deeponet import DeepONet
-from surrogates.operators.deeponet_parts.bridge import ACTIVATIONS, deepxde
 from surrogates.operators.deeponet_parts.nets import STRATEGIES
 from surrogates.operators.mionet import MIONet, Product
 from surrogates.operators.pod_deeponet import PODDeepONet

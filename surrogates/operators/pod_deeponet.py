@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from surrogates.blocks.deepxde import deepxde
 from surrogates.operators.deeponet_parts.aligned import aligned
-from surrogates.operators.deeponet_parts.bridge import deepxde
 from surrogates.operators.deeponet_parts.nets import INITIALIZER, check_activation, default_precision, widths_of
 from surrogates.operators.deeponet_parts.places import axis, smooth
 from surrogates.operators.deeponet_parts.reader import Reader

@@ -8,9 +8,9 @@ import types
 import pytest
 import torch
 
+from surrogates.blocks import deepxde as bridge
 from surrogates.construct import construct, describe
 from surrogates.operators.deeponet import DeepONet
-from surrogates.operators.deeponet_parts import bridge
 from surrogates.operators.deeponet_parts.boundary import Pinned
 from surrogates.operators.deeponet_parts.features import Periodic, RandomFourier
 from surrogates.operators.deeponet_parts.places import axis, grid, smooth

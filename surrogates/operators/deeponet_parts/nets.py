@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from surrogates.operators.deeponet_parts.bridge import ACTIVATIONS, deepxde
+from surrogates.blocks.deepxde import ACTIVATIONS, deepxde
 from surrogates.physics.errors import DomainError
 
 INITIALIZER = "Glorot normal"  # the authors' choice

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from surrogates.operators.deeponet_parts.bridge import ACTIVATIONS, deepxde
+from surrogates.blocks.deepxde import ACTIVATIONS, deepxde
 from surrogates.physics.errors import DomainError
 
 

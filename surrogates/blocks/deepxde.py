@@ -38,8 +38,8 @@ def deepxde() -> ModuleType:
 def _check(backend: str, what: str) -> None:
     if backend != "pytorch":
         raise SurrogatesError(
-            f"DeepXDE {what} the backend {backend!r}, but our operators need pytorch: set the environment variable "
-            f"{_VARIABLE}=pytorch before anything imports deepxde"
+            f"DeepXDE {what} the backend {backend!r}, but our networks and derivatives need pytorch: set the environment "
+            f"variable {_VARIABLE}=pytorch before anything imports deepxde"
         )
 
 
