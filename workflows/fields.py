@@ -14,6 +14,7 @@ KINDS = {
     "fields": "a file of fields on a grid",
     "field parts": "named files of fields (train, valid, ...)",
     "operator": "a trained operator on fields",
+    "equation": "a trained solution of an equation",
     "nothing": "no output that a step can take",
 }
 
@@ -101,3 +102,6 @@ FieldsFile = Annotated[str, Takes("fields")]
 FieldParts = Annotated[str | dict[str, FieldsFile], Takes("field parts")]
 TrainedOperator = Annotated[str, Takes("operator")]
 OperatorModel = Annotated[dict[str, Any], Part(("surrogates.operators",))]
+TrainedEquation = Annotated[str, Takes("equation")]
+EquationProblem = Annotated[dict[str, Any], Part(("surrogates.pinns.problems",))]
+EquationModel = Annotated[dict[str, Any], Part(("surrogates.pinns",))]

@@ -9,11 +9,13 @@ from typing import Any
 
 from surrogates.construct import check_name
 from surrogates.physics.errors import SurrogatesError
-from surrogates.workflows.source_tree import classes_of, is_model, modules_of
+from surrogates.workflows.source_tree import classes_of, functions_of, is_model, is_network, modules_of
 from surrogates.workflows.words import accepted, nearest
 from surrogates.workflows.yaml_file import Document, Place
 
 FROM_DATA = ("elements",)  # what training takes from the data unless the file gives it
+NETWORKS, PROBLEMS = "surrogates.pinns", "surrogates.pinns.problems"  # of points; functions that make equations
+_OURS = ("how",)  # arguments of a problem that a step gives
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 
 
@@ -43,6 +45,8 @@ def check_part(
             continue
         if key not in parameters:
             raise document.error((*place, key), f'{name} has no argument "{key}"; {accepted(parameters, key)}')
+        if isinstance(item, dict) and rooms == (NETWORKS,) and "use" in item:  # a network inside another one
+            check_part(document, (*place, key), item, rooms, trust)
         if isinstance(item, float) and not isfinite(item):
             raise document.error((*place, key), f"{item!r} is not a finite number")
         if not fits(parameters[key].annotation, item):
@@ -73,26 +77,36 @@ def _named(
 
 
 def parts_in(rooms: tuple[str, ...]) -> list[str]:
-    """Every `module:Class` of rooms that a file may name, read from the source."""
-    return [
-        f"{module}:{name}"
-        for room in rooms
-        for module in modules_of(room)
-        for name, cls in classes_of(module).items()
-        if is_model(cls)
-    ]
+    """Every `module:Name` of rooms that a file may name, read from the source."""
+    return [f"{module}:{name}" for room in rooms for module in modules_of(room) for name in _offered(room, module)]
+
+
+def _offered(room: str, module: str) -> list[str]:
+    """Names in a module: functions that return a `Problem` in the room of problems, classes in all others."""
+    if room == PROBLEMS:
+        return [name for name, node in functions_of(module).items() if _makes(node, "Problem")]
+    kind = is_network if room == NETWORKS else is_model
+    return [name for name, cls in classes_of(module).items() if kind(cls) and not module.startswith(PROBLEMS)]
+
+
+def _makes(node: ast.FunctionDef, name: str) -> bool:
+    return node.returns is not None and ast.unparse(node.returns).split(".")[-1] == name
 
 
 def parameters_of(module: str, name: str) -> list[Parameter]:
-    """The arguments of a class's `__init__`, from its source."""
+    """The arguments of a class's `__init__`, or of a function that makes a problem, from its source."""
+    functions = functions_of(module)
+    if name in functions:
+        return [p for p in _parameters(functions[name].args, own=0) if p.name not in _OURS]
     for node in classes_of(module)[name].body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             return _parameters(node.args)
     return []
 
 
-def _parameters(arguments: ast.arguments) -> list[Parameter]:
-    plain = arguments.posonlyargs + arguments.args[1:]
+def _parameters(arguments: ast.arguments, own: int = 1) -> list[Parameter]:
+    """Without the first `own` ones, which is `self`."""
+    plain = arguments.posonlyargs + arguments.args[own:]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
     pairs = [*zip(plain, defaults[-len(plain) :] if plain else [], strict=True)]
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)

@@ -62,14 +62,32 @@ def classes_of(module: str) -> dict[str, ast.ClassDef]:
     return {n.name: n for n in body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")}
 
 
+def functions_of(module: str) -> dict[str, ast.FunctionDef]:
+    """Public functions defined at the top of a module, by name."""
+    tree = tree_of(module)
+    body = tree.body if tree else []
+    return {n.name: n for n in body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")}
+
+
 def is_model(cls: ast.ClassDef) -> bool:
     """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it.
 
     That is a batch class, or channels on a grid, (batch, channels, *space), with the parameters of each sample.
     """
-    module = any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases)
+    forward, texts = _forward(cls)
+    told = any(a.arg == "parameters" for f in forward for a in f.args.args[2:3])
+    return any(t.endswith("Batch") or (told and re.search(r"'batch \w+ \*space'", t)) for t in texts)
+
+
+def is_network(cls: ast.ClassDef) -> bool:
+    """Whether a class says in its source that it is an `nn.Module` on points, (batch, inputs) -> (batch, outputs)."""
+    return any(re.search(r"'batch \w+'", text) for text in _forward(cls)[1])
+
+
+def _forward(cls: ast.ClassDef) -> tuple[list[ast.FunctionDef], list[str]]:
+    """The method `forward` of an `nn.Module`, and the annotation of its first argument; empty for other classes."""
+    if not any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases):
+        return [], []
     forward = [n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "forward"]
     annotations = [a.annotation for f in forward for a in f.args.args[1:2]]
-    texts = [ast.unparse(a) for a in annotations if a is not None]
-    told = any(a.arg == "parameters" for f in forward for a in f.args.args[2:3])
-    return module and any(t.endswith("Batch") or (told and re.search(r"'batch \w+ \*space'", t)) for t in texts)
+    return forward, [ast.unparse(a) for a in annotations if a is not None]
