@@ -1,0 +1,6 @@
+"""Derivatives of any order in any dimension: Taylor series through a callable, and operators made of them."""
+
+from surrogates.derivatives.directions import SparseDirections
+from surrogates.derivatives.propagate import jet, propagate
+
+__all__ = ["SparseDirections", "jet", "propagate"]

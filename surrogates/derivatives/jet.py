@@ -1,0 +1,121 @@
+"""A tensor that carries its Taylor series: what an ordinary nn.Module is fed to have it differentiated.
+
+x(t) = x + t v along V directions at once; each operation of torch that meets a Jet is replaced by its rule on truncated
+series, found in `RULES`. A module keeps its code: a Jet is a torch.Tensor to it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.derivatives.directions import Frame
+from surrogates.derivatives.series import Coefficient, Series
+from surrogates.physics.errors import DomainError
+
+Rule = Callable[..., Any]
+RULES: dict[Any, Rule] = {}
+"""Operation of torch -> rule; a rule takes the operation's own arguments."""
+QUERIES: set[str] = set()
+"""Names of operations that ask something of the value only: shape, dtype, comparisons."""
+
+
+class Jet(torch.Tensor):
+    """A value and the higher coefficients of its Taylor series in t.
+
+    `value` has the shape that the module sees; `higher[k - 1]` is the coefficient of t^k, (V, *value.shape) or with
+    ones in place of some of these sizes, None for zero. Where the frame is collapsed, the top one is summed over
+    directions and has the value's shape. With `sparse`, the last axis of `higher` holds only the entries at the
+    frame's indices (V, m), all others being zero, and the top one is not collapsed yet.
+    """
+
+    value: Tensor
+    higher: tuple[Coefficient, ...]
+    frame: Frame
+    sparse: bool
+
+    @staticmethod
+    def of(value: Tensor, higher: Sequence[Coefficient], frame: Frame, *, sparse: bool = False) -> Jet:
+        """A jet of a value and its coefficients of t, t^2, ..., t^order."""
+        jet = value.detach().as_subclass(Jet)
+        jet.value, jet.higher, jet.frame, jet.sparse = value, tuple(higher), frame, sparse
+        return jet
+
+    @property
+    def series(self) -> Series:
+        """All coefficients, the value first."""
+        return (self.value, *self.higher)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        with torch._C.DisableTorchFunctionSubclass():
+            if name_of(func) in QUERIES:
+                return func(*(_value(a) for a in args), **{k: _value(v) for k, v in kwargs.items()})
+            rule = RULES.get(func)
+            return unknown(func, args, kwargs) if rule is None else rule(*args, **kwargs)
+
+    def __repr__(self, *_: Any, **__: Any) -> str:
+        return f"Jet(shape={tuple(self.value.shape)}, order={self.frame.order}, directions={self.frame.count})"
+
+
+def rule(*operations: Any) -> Callable[[Rule], Rule]:
+    """Enter a rule for these operations of torch."""
+
+    def enter(function: Rule) -> Rule:
+        for operation in operations:
+            RULES[operation] = function
+        return function
+
+    return enter
+
+
+def forms(*names: str) -> list[Any]:
+    """Every function and method of torch with one of these names."""
+    places = (torch, torch.Tensor, torch.nn.functional, torch.special)
+    return [getattr(place, name) for name in names for place in places if hasattr(place, name)]
+
+
+def name_of(operation: Any) -> str:
+    """`tanh`, `shape`, `__add__`."""
+    name = getattr(operation, "__name__", str(operation))
+    return str(operation.__self__.__name__) if name == "__get__" else str(name)
+
+
+def frame_of(values: Iterable[Any]) -> Frame:
+    """The frame that the jets among these values share. Raises DomainError for jets of two expansions."""
+    frames = {id(v.frame): v.frame for v in values if isinstance(v, Jet)}
+    if len(frames) != 1:
+        raise DomainError("series of two expansions meet; give directions together, or a higher order, not jet in jet")
+    return next(iter(frames.values()))
+
+
+def unknown(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What happens to an operation without a rule."""
+    raise DomainError(
+        f"no derivative rule for {name_of(operation)} ({where()}); write it with operations of torch that have one"
+    )
+
+
+def where() -> str:
+    """file:line and text of the innermost line that belongs to neither torch nor this room."""
+    ours, theirs = str(Path(__file__).parent), str(Path(torch.__file__).parent)
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((ours, theirs)):
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{Path(name).name}:{line}: {linecache.getline(name, line).strip()}"
+
+
+def _value(given: Any) -> Any:
+    if isinstance(given, Jet):
+        return given.value
+    return type(given)(_value(g) for g in given) if type(given) in (list, tuple) else given
