@@ -19,6 +19,7 @@ ROOMS = (
     "surrogates.potentials",
     "surrogates.tensor_properties",
     "surrogates.operators",
+    "surrogates.pinns",
     "surrogates.solvers",
     "surrogates.meshes",
     "surrogates.states",
