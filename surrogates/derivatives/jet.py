@@ -43,7 +43,7 @@ class Jet(torch.Tensor):
     @staticmethod
     def of(value: Tensor, higher: Sequence[Coefficient], frame: Frame, *, sparse: bool = False) -> Jet:
         """A jet of a value and its coefficients of t, t^2, ..., t^order."""
-        jet = value.detach().as_subclass(Jet)
+        jet: Jet = torch.Tensor._make_wrapper_subclass(Jet, value.shape, dtype=value.dtype, device=value.device)
         jet.value, jet.higher, jet.frame, jet.sparse = value, tuple(higher), frame, sparse
         return jet
 
@@ -57,11 +57,17 @@ class Jet(torch.Tensor):
         cls, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        with torch._C.DisableTorchFunctionSubclass():
-            if name_of(func) in QUERIES:
-                return func(*(_value(a) for a in args), **{k: _value(v) for k, v in kwargs.items()})
-            rule = RULES.get(func)
-            return unknown(func, args, kwargs) if rule is None else rule(*args, **kwargs)
+        rule = RULES.get(func)
+        if rule is not None:
+            return rule(*args, **kwargs)
+        if name_of(func) in QUERIES:
+            return func(*(_value(a) for a in args), **{k: _value(v) for k, v in kwargs.items()})
+        return unknown(func, args, kwargs)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Reached only past every rule: compiled code, vmap or a copy, which would lose the series without a word."""
+        raise DomainError(f"{func} reads a series below torch's functions ({where()}); call torch's functions on it")
 
     def __repr__(self, *_: Any, **__: Any) -> str:
         return f"Jet(shape={tuple(self.value.shape)}, order={self.frame.order}, directions={self.frame.count})"
@@ -79,9 +85,10 @@ def rule(*operations: Any) -> Callable[[Rule], Rule]:
 
 
 def forms(*names: str) -> list[Any]:
-    """Every function and method of torch with one of these names."""
-    places = (torch, torch.Tensor, torch.nn.functional, torch.special)
-    return [getattr(place, name) for name in names for place in places if hasattr(place, name)]
+    """Every function, method and property of torch with one of these names."""
+    places = (torch, torch.Tensor, torch.nn.functional, torch.special, torch.linalg)
+    found = [getattr(place, name) for name in names for place in places if hasattr(place, name)]
+    return [f.__get__ if type(f).__name__ == "getset_descriptor" else f for f in found]
 
 
 def name_of(operation: Any) -> str:
