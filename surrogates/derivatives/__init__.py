@@ -2,5 +2,6 @@
 
 from surrogates.derivatives.directions import SparseDirections
 from surrogates.derivatives.propagate import jet, propagate
+from surrogates.derivatives.taylor_tensor import taylor_tensor
 
-__all__ = ["SparseDirections", "jet", "propagate"]
+__all__ = ["SparseDirections", "jet", "propagate", "taylor_tensor"]
