@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from surrogates.workflows.report import figures
+from surrogates.workflows.report import bands, figures
 from surrogates.workflows.report.finished import Finished
 from surrogates.workflows.report.page import Picture, Section, Table
+from surrogates.workflows.report.words import number
 
 _MOST = 6000  # points of a cloud
 
@@ -42,14 +43,9 @@ def spread(unit: Finished) -> Section | None:
         band, arrays = s.spread_forces, unit.arrays(s.file)
         clouds[name] = _band_and_error(arrays, band.level)
         terciles[name] = (band.coverage, band.terciles)
-        rows += [_band_row(f"{name}: forces", band, 1e3, "meV/Å")]
-        rows += [_band_row(f"{name}: energy", s.spread_energy, 1e3, "meV")] if s.spread_energy else []
-    header = ["band", "coverage", "narrow, middle, wide third", "mean width", "mean error", "rank correlation"]
+        rows += [bands.row(f"{name}: forces", band, factor=1e3, unit="meV/Å")]
+        rows += [bands.row(f"{name}: energy", s.spread_energy, factor=1e3, unit="meV")] if s.spread_energy else []
     level = next(iter(scores.values())).spread_forces.level
-    note = (
-        f"The band promises to hold {100 * level:.0f} % of the errors. A band of constant width can keep that promise "
-        "and know nothing: then the rank correlation between width and error is zero."
-    )
     pictures = [
         Picture(figures.spread_against_error({name: pair}, unit="eV/Å"), f"{name}: force band of each atom.")
         for name, pair in clouds.items()
@@ -57,7 +53,7 @@ def spread(unit: Finished) -> Section | None:
     pictures.append(Picture(figures.coverage_by_tercile(terciles, level=level), "All atoms, and thirds by band width."))
     flagged = [f"{n}: {100 * s.foreign:.1f} %" for n, s in scores.items() if s.foreign is not None]
     text = [f"Called unlike the training data: {', '.join(flagged)} of the structures."] if flagged else []
-    return Section("How sure it is", text, [Table(header, rows, note), *pictures])
+    return Section("How sure it is", text, [Table(bands.HEADER, rows, bands.promise(level)), *pictures])
 
 
 def physics_and_statistics(unit: Finished, temperatures: dict[str, float]) -> Section | None:
@@ -89,8 +85,8 @@ def laws(unit: Finished) -> Section | None:
     rows = []
     for law in unit.result.laws:
         other = theirs.get(law.name)
-        rows.append([law.name, _small(law.error), _small(law.tolerance), _small(law.scale), law.unit, law.verdict])
-        rows[-1].append("-" if other is None else _small(other.error))
+        rows.append([law.name, number(law.error), number(law.tolerance), number(law.scale), law.unit, law.verdict])
+        rows[-1].append("-" if other is None else number(other.error))
     header = ["law", "violation", "allowed", "scale", "unit", "holds", "the reference's own violation"]
     return Section("The laws it obeys", (), [Table(header, rows)])
 
@@ -115,14 +111,6 @@ def _row(name: str, s: Any) -> list[str]:
     return [name, str(s.structures), *("-" if v is None else f"{1e3 * v:.4g}" for v in values)]
 
 
-def _band_row(name: str, band: Any, factor: float, unit: str) -> list[str]:
-    terciles = ", ".join(f"{100 * t:.0f}" for t in band.terciles)
-    rank = "-" if band.rank_correlation is None else f"{band.rank_correlation:.2f}"
-    error = "" if band.coverage_error is None else f" ± {100 * band.coverage_error:.1f}"
-    widths = [f"{factor * w:.3g} {unit}" for w in (band.mean_width, band.mean_error)]
-    return [name, f"{100 * band.coverage:.1f}{error} %", f"{terciles} %", *widths, rank]
-
-
 def _clouds(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     if "energy_reference" in arrays:
         atoms = arrays["sizes"]
@@ -142,7 +130,3 @@ def _band_and_error(arrays: dict[str, np.ndarray], level: float) -> tuple[np.nda
     error = np.linalg.norm(arrays["forces"] - arrays["forces_reference"], axis=1)
     pick = np.linspace(0, len(width) - 1, min(len(width), _MOST)).astype(int)
     return width[pick], np.maximum(error[pick], 1e-9)
-
-
-def _small(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from surrogates.workflows.report.canvas import BLUE, GREY, ORANGE, RED, SHADES, Canvas, plain_numbers, styled
-
-_MOST = 96  # points an axis of a map; finer fields are thinned for the page
+from surrogates.workflows.report.maps import draw, thinned, value_range
 
 
 @styled
@@ -43,9 +42,9 @@ def _maps(truth: np.ndarray, said: np.ndarray, std: np.ndarray | None) -> str:
     titles = ["solver", "surrogate", "difference", "90 % band"]
     for k in range(len(truth)):
         row = canvas.axes[columns * k : columns * (k + 1)]
-        low, high = _range(truth[k])
+        low, high = value_range(truth[k])
         difference = said[k] - truth[k]
-        most = max(abs(x) for x in _range(difference)) or 1.0
+        most = max(abs(x) for x in value_range(difference)) or 1.0
         panels: list[tuple[np.ndarray, float, float, str]] = [
             (truth[k], low, high, "viridis"),
             (said[k], low, high, "viridis"),
@@ -54,13 +53,10 @@ def _maps(truth: np.ndarray, said: np.ndarray, std: np.ndarray | None) -> str:
         if std is not None:
             panels.append((1.645 * std[k], 0.0, most, "magma_r"))
         for axis, title, (values, bottom, top, colours) in zip(row, titles, panels, strict=False):
-            drawn = axis.imshow(_thin(values).T, origin="lower", vmin=bottom, vmax=top, cmap=colours, aspect="equal")
+            draw(canvas, axis, values, bottom, top, colours)
             axis.set(xticks=[], yticks=[])
             if k == 0:
                 axis.set_title(title)
-            bar = canvas.figure.colorbar(drawn, ax=axis, fraction=0.046, pad=0.02)
-            bar.ax.tick_params(labelsize=6)
-            bar.outline.set_visible(False)  # type: ignore[operator]
     return canvas.svg()
 
 
@@ -108,10 +104,10 @@ def strip(arrays: Mapping[str, np.ndarray], name: str) -> str:
         return canvas.svg()
     canvas = Canvas(len(truth), rows=2, width=2.0, height=4.0)
     for k in range(len(truth)):
-        low, high = _range(flat[0][k])
+        low, high = value_range(flat[0][k])
         for row, values in enumerate(flat):
             axis = canvas.axes[row * len(truth) + k]
-            axis.imshow(_thin(_cut(values[k])).T, origin="lower", vmin=low, vmax=high, cmap="viridis", aspect="equal")
+            axis.imshow(thinned(_cut(values[k])).T, origin="lower", vmin=low, vmax=high, cmap="viridis", aspect="equal")
             axis.set(xticks=[], yticks=[])
             if row == 0:
                 axis.set_title(f"t = {times[shown[k]]:.3g}")
@@ -163,18 +159,7 @@ def _scalar(values: np.ndarray, axes: int) -> np.ndarray:
     return values.reshape(*values.shape[: axes + 1], -1)[..., 0]
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest of what is finite: inside a mask, before a divergence."""
-    known = values[np.isfinite(values)]
-    return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-
-
 def _cut(values: np.ndarray) -> np.ndarray:
     while values.ndim > 2:
         values = values[..., values.shape[-1] // 2]
     return values
-
-
-def _thin(values: np.ndarray) -> np.ndarray:
-    step = max(1, -(-max(values.shape) // _MOST))
-    return values[::step, ::step]

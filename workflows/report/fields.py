@@ -10,10 +10,11 @@ import numpy as np
 
 from surrogates.evaluation.learning_curve import power_law
 from surrogates.workflows.files import read_json
-from surrogates.workflows.report import accuracy, field_figures, figures
+from surrogates.workflows.report import accuracy, bands, field_figures, figures
 from surrogates.workflows.report.costs import invested
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.page import Picture, Section, Table
+from surrogates.workflows.report.words import milliseconds, percent
 
 
 def judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
@@ -28,17 +29,17 @@ def errors(unit: Finished) -> Section:
     rows = []
     for name in unit.result.names:
         s = unit.result.scores[name]
-        still = "-" if s.relative_l2_persistence is None else _percent(s.relative_l2_persistence)
+        still = "-" if s.relative_l2_persistence is None else percent(s.relative_l2_persistence)
         for field, value in s.by_field.items():
-            waves = " ".join(_percent(b) for b in s.bands.get(field, ())) or "-"
+            waves = " ".join(percent(b) for b in s.bands.get(field, ())) or "-"
             grid = " x ".join(map(str, s.grid))
             rows.append(
                 [
                     f"{name}: {field}",
                     str(s.samples),
                     grid,
-                    _percent(value),
-                    _percent(s.relative_l2_trivial),
+                    percent(value),
+                    percent(s.relative_l2_trivial),
                     still,
                     f"{s.max_error[field]:.3g}",
                     waves,
@@ -70,30 +71,13 @@ def spread(unit: Finished) -> Section | None:
         arrays = unit.arrays(s.file)
         for field, band in s.spread.items():
             level = band.level
-            rank = "-" if band.rank_correlation is None else f"{band.rank_correlation:.2f}"
-            scatter = "" if band.coverage_error is None else f" ± {100 * band.coverage_error:.1f}"
-            shares = ", ".join(f"{100 * t:.0f}" for t in band.terciles)
-            rows.append(
-                [
-                    f"{name}: {field}",
-                    f"{100 * band.coverage:.1f}{scatter} %",
-                    f"{shares} %",
-                    f"{band.mean_width:.3g}",
-                    f"{band.mean_error:.3g}",
-                    rank,
-                ]
-            )
+            rows.append(bands.row(f"{name}: {field}", band))
             terciles[f"{name}: {field}"] = (band.coverage, band.terciles)
             if f"{field}_cloud_std" in arrays and name == unit.result.names[0]:
                 width = 1.6449 * arrays[f"{field}_cloud_std"]
                 clouds[f"{name}: {field}"] = (width, np.maximum(arrays[f"{field}_cloud_error"], 1e-12))
     if not rows:
         return None
-    header = ["band", "coverage", "narrow, middle, wide third", "mean width", "mean error", "rank correlation"]
-    note = (
-        f"The band at a point promises to hold {100 * level:.0f} % of the errors. A band of constant width can keep "
-        "that promise and know nothing: then the rank correlation between width and error is zero."
-    )
     pictures = [
         Picture(figures.spread_against_error({n: pair}, unit="field's unit"), f"{n}: band at each point.")
         for n, pair in clouds.items()
@@ -101,7 +85,8 @@ def spread(unit: Finished) -> Section | None:
     pictures.append(Picture(figures.coverage_by_tercile(terciles, level=level), "All, and thirds by band width."))
     flagged = [f"{n}: {100 * s.foreign:.1f} %" for n, s in unit.result.scores.items() if s.foreign is not None]
     text = [f"Called unlike the training data: {', '.join(flagged)} of the inputs."] if flagged else []
-    return Section("How sure it is", text, [Table(header, rows, note), *pictures])
+    note = bands.promise(level, "The band at a point")
+    return Section("How sure it is", text, [Table(bands.HEADER, rows, note), *pictures])
 
 
 def physics(unit: Finished) -> Section | None:
@@ -109,7 +94,7 @@ def physics(unit: Finished) -> Section | None:
     rows = []
     for name in unit.result.names:
         s = unit.result.scores[name]
-        drift = ", ".join(f"{field} {_percent(v)}" for field, v in s.mean_drift.items())
+        drift = ", ".join(f"{field} {percent(v)}" for field, v in s.mean_drift.items())
         if s.residual is None and not s.spread:
             continue
         own = "-" if s.residual is None else f"{s.residual:.3g}"
@@ -137,7 +122,7 @@ def certified(unit: Finished) -> Section | None:
     text = (
         f"{'Certified' if c.converged else 'Not certified'}: from the operator's answer the solver took {c.work:.3g} "
         f"{work} instead of {c.alone:.3g} ({c.how}, mean of {c.samples}) and left a relative defect of {c.defect:.1e}; "
-        f"the answer itself was {_percent(c.error)} off."
+        f"the answer itself was {percent(c.error)} off."
     )
     return Section("Finished by the solver", [text])
 
@@ -148,9 +133,9 @@ def speed(unit: Finished, run: FinishedRun) -> Section | None:
     if not found:
         return None
     solver = found.get("solver") or []
-    rows = [["surrogate, alone", str(found["points"]), _time(found["surrogate"]), _percent(found["error"])]]
-    rows.append(["surrogate, 32 at once", str(found["points"]), _time(found["batch"]), _percent(found["error"])])
-    rows += [["solver", str(s["points"]), _time(s["seconds"]), _percent(s["error"])] for s in solver]
+    rows = [["surrogate, alone", str(found["points"]), milliseconds(found["surrogate"]), percent(found["error"])]]
+    rows.append(["surrogate, 32 at once", str(found["points"]), milliseconds(found["batch"]), percent(found["error"])])
+    rows += [["solver", str(s["points"]), milliseconds(s["seconds"]), percent(s["error"])] for s in solver]
     header = ["who", "points an axis", "CPU time a sample", "relative L2 at the end"]
     blocks: list[Any] = [Table(header, rows)]
     if solver:
@@ -168,7 +153,7 @@ def _equal_error(found: dict[str, Any], spent: tuple[float, float]) -> str:
     ratio = best["seconds"] / found["batch"]
     text = (
         f"At an error no larger than the surrogate's the solver needs {best['points']} points an axis and "
-        f"{_time(best['seconds'])} a sample, the surrogate {_time(found['batch'])}: "
+        f"{milliseconds(best['seconds'])} a sample, the surrogate {milliseconds(found['batch'])}: "
     )
     if ratio <= 1:
         return f"{paid}{text}the surrogate is {1 / ratio:.1f} times slower and never pays at this size."
@@ -186,8 +171,8 @@ def rollout(unit: Finished) -> Section:
         ends = [error[0][0], error[-1][0], error[-1][2]]
         still, coarse = result.persistence.get(name), result.coarse.get(name)
         rows.append(
-            [name, *(_percent(e) for e in ends)]
-            + [_percent(x[-1]) if x else "-" for x in (still, coarse)]
+            [name, *(percent(e) for e in ends)]
+            + [percent(x[-1]) if x else "-" for x in (still, coarse)]
             + [f"{result.mean_change[name][-1]:.2g}" if name in result.mean_change else "-"]
             + [f"{result.truth_change[name][-1]:.2g}" if name in result.truth_change else "-"]
         )
@@ -262,11 +247,3 @@ def data(unit: Finished) -> Section:
     text = [f"{source}{': ' if settings else ''}{settings}"]
     header = ["part", "trajectories", "frames", "grid", "fields", "parameters", "hash"]
     return Section("What it learned from", text, [Table(header, rows, f"{unit.cpu_seconds:.0f} CPU s in all.")])
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"
-
-
-def _time(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g} ms"

@@ -10,6 +10,7 @@ from surrogates.workflows.files import read_json
 from surrogates.workflows.report import figures
 from surrogates.workflows.report.finished import Finished
 from surrogates.workflows.report.page import Picture, Section, Table
+from surrogates.workflows.report.words import number
 
 _LABELS = ("energy", "forces", "stress")
 _BETTER = 0.5  # the error that the learning curve is asked for, as a share of today's
@@ -119,14 +120,10 @@ def _parts(unit: Finished) -> Table | None:
             prefix = f"valid.{head}." if head else "valid."
             loss = row.get(f"{prefix}loss", row["valid"])
             costs = [row.get(prefix + part) for part in _LABELS]
-            rows.append([f"member {member}{f', head {head}' if head else ''}", _number(loss), *map(_number, costs)])
+            rows.append([f"member {member}{f', head {head}' if head else ''}", number(loss), *map(number, costs)])
     header = ["at the kept weights", "validation loss", *_LABELS]
     note = "Parts are costs of errors in eV/atom, eV/Å and eV/Å^3, unweighted; - where there are no labels."
     return Table(header, rows, note) if rows else None
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
 
 
 def _rows(unit: Finished) -> list[dict[str, Any]]:
