@@ -53,6 +53,11 @@ class Collocation(nn.Module):
         super().__init__()
         self.problem = problem if isinstance(problem, Problem) else _from_file(problem)
         self.model, self.weighting, self.unbiased = model, weighting, unbiased
+        if weighting is not None and self.problem.time is None:
+            raise DomainError(
+                f"weighting={type(weighting).__name__} goes by time, and the coordinates {self.problem.names[:5]} have "
+                'none; name it "t", or leave the weighting away'
+            )
         self.unknowns = Unknowns(self.problem.parameters)
         self.register_buffer("known", torch.zeros((), dtype=torch.bool))
         self._parts: tuple[str, ...] | None = None
@@ -145,22 +150,26 @@ class Collocation(nn.Module):
 
     def loss(self, batch: CollocationBatch, weights: Mapping[str, float | int]) -> tuple[Tensor, dict[str, Tensor]]:
         """sum over parts of weights[part] mean square; a weighting changes the means of residuals while training."""
-        parts: dict[str, Tensor] = {}
-        with torch.enable_grad():  # residuals may differentiate by autograd, in validation too
-            found = self._residuals(batch.interior)
-            if self.unbiased and self.training:
-                again = self._residuals(batch.interior)
-                found = {name: r.detach() + again[name] - again[name].detach() for name, r in found.items()}
-            parts |= mean_squares(found)
-            total = [weights.get(name, 0.0) * part for name, part in parts.items()]
-            if self.weighting is not None and self.training:
-                total = [self.weighting(batch.interior, found, weights, self.problem)]
-            for name, condition in self.problem.edges.items():
-                error = condition.error(self.model, batch.edges[name])
-                parts[name] = error.square().mean()
-                total.append(weights.get(name, 0.0) * parts[name])
-        whole = torch.stack(total).sum()
-        return (whole if self.training else whole.detach()), {name: part.detach() for name, part in parts.items()}
+        if not self.training or (self.weighting is None and not self.unbiased):
+            whole, parts = self.objective(batch, weights)
+            return (whole if self.training else whole.detach()), {n: part.detach() for n, part in parts.items()}
+        found, edges = self._errors(batch)
+        if self.unbiased:
+            again = self._residuals(batch.interior)
+            found = {name: r.detach() + (again[name] - again[name].detach()) for name, r in found.items()}
+        parts = mean_squares(found) | edges
+        total = [weights.get(name, 0.0) * part for name, part in parts.items()]
+        if self.weighting is not None:
+            total = [self._weighted(batch.interior, found, edges, weights), *total[len(found) :]]
+        return torch.stack(total).sum(), {name: part.detach() for name, part in parts.items()}
+
+    def objective(
+        self, batch: CollocationBatch, weights: Mapping[str, float | int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The plain loss and its parts, with their gradients: what a line search may compare."""
+        found, edges = self._errors(batch)
+        parts = mean_squares(found) | edges
+        return torch.stack([weights.get(name, 0.0) * part for name, part in parts.items()]).sum(), parts
 
     def refit(self, train: Any) -> None:
         """Nothing: there is no closed form to correct."""
@@ -196,6 +205,29 @@ class Collocation(nn.Module):
             "functions of the user's own, not in this file: with_problem gives it one" if spec is None else dict(spec)
         )
         return {"problem": told, "coordinates": list(self.problem.names[:20]), "found": self.parameters_found}
+
+    def _errors(self, batch: CollocationBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Residuals at the points inside, and mean square errors of the conditions, by name."""
+        with torch.enable_grad():  # a residual may differentiate by autograd, in validation too
+            edges = {n: c.error(self.model, batch.edges[n]).square().mean() for n, c in self.problem.edges.items()}
+            return self._residuals(batch.interior), edges
+
+    def _weighted(
+        self,
+        x: Tensor,
+        residuals: Mapping[str, Tensor],
+        edges: Mapping[str, Tensor],
+        weights: Mapping[str, float | int],
+    ) -> Tensor:
+        """The residuals' share of the loss, with later times weighted by what is before them."""
+        assert self.weighting is not None
+        assert self.problem.time is not None
+        squares = [weights.get(name, 0.0) * r.square().sum(dim=1) for name, r in residuals.items()]
+        kinds = self.problem.edges
+        start = [weights.get(n, 0.0) * e.detach() for n, e in edges.items() if kinds[n].kind == "initial"]
+        before = torch.stack([x.new_zeros(()), *start]).sum()
+        found: Tensor = self.weighting(x[:, self.problem.time], torch.stack(squares).sum(dim=0), before)
+        return found
 
     def _residuals(self, x: Tensor) -> dict[str, Tensor]:
         with torch.enable_grad():
