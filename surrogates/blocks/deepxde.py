@@ -25,21 +25,25 @@ ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "sin", "elu", "selu", "sigmoid")
 
 def deepxde() -> ModuleType:
     """The package `deepxde` on its pytorch backend. Raises SurrogatesError when it runs, or is told to, on another."""
-    running = sys.modules.get("deepxde.backend")
-    if running is None:
-        _check(os.environ.get(_VARIABLE, "pytorch"), "is told to use")
+    check_backend()
+    if "deepxde.backend" not in sys.modules:
         with _untouched():
             import_module("deepxde")
-        running = sys.modules["deepxde.backend"]
-    _check(str(running.backend_name), "runs on")
+        check_backend()
     return sys.modules["deepxde"]
 
 
-def _check(backend: str, what: str) -> None:
+def check_backend() -> None:
+    """Raises SurrogatesError when DeepXDE runs, or is told to run, on another backend than pytorch; imports nothing."""
+    running = sys.modules.get("deepxde.backend")
+    if running is None:
+        backend, what = os.environ.get(_VARIABLE, "pytorch"), "is told to use"
+    else:
+        backend, what = str(running.backend_name), "runs on"
     if backend != "pytorch":
         raise SurrogatesError(
-            f"DeepXDE {what} the backend {backend!r}, but our networks and derivatives need pytorch: set the environment "
-            f"variable {_VARIABLE}=pytorch before anything imports deepxde"
+            f"DeepXDE {what} the backend {backend!r}, but our networks and derivatives need pytorch: "
+            f"set the environment variable {_VARIABLE}=pytorch before anything imports deepxde"
         )
 
 
