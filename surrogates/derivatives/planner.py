@@ -1,0 +1,183 @@
+"""Which way an operator is evaluated: by estimated cost and memory, and says why.
+
+Cost is counted in passes of u over the batch: a jet of order k along V directions, its top order collapsed, costs about
+2 + V k (k - 1)/2 of them (measured on networks of width 128: 0.9 to 1.3 times that). An operator is evaluated exactly
+unless that costs more than `WORTH` times its estimate from `SAMPLES` draws. The error of a mean falls with the root of
+its cost, so an estimate at eight times the cost still has a third of its error, and the exact operator has none; beyond
+that training gains more from many cheap steps. Memory never decides for an estimate by itself: passes along some of the
+directions, recomputed for the gradient, bring it below the limit at a third more time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.derivatives.differentials import Biharmonic, Diagonal, Differential
+from surrogates.derivatives.forward_laplacian import directions, selected
+from surrogates.derivatives.reduced_input import Notes, NotReducible, noted
+from surrogates.derivatives.stde import Dense, Exact, How, Sparse
+from surrogates.physics.errors import DomainError, SurrogatesWarning
+
+WORTH = 8.0
+SAMPLES = 16
+MEMORY = 2 << 30
+"""Bytes that one pass may keep for the gradient."""
+KEPT = 4.0
+"""Tensors that a jet keeps per coefficient and tensor that u itself keeps for its gradient (measured: 3 to 5)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an operator will be evaluated.
+
+    Args:
+        route: "reduced" (exact, through the first layers), "exact", "sparse" or "dense".
+        how: what to pass as `how=` to have the same every time.
+        directions, at_once: of the whole operator, and of one pass.
+        cost: passes of u over the batch. memory: bytes kept for the gradient at a time.
+    """
+
+    route: str
+    how: How
+    directions: int
+    at_once: int
+    cost: float
+    memory: float
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.route}: {self.directions} directions, {self.at_once} at once; about {self.cost:.0f} passes of u "
+            f"and {self.memory / 2**20:.0f} MiB; {self.why}"
+        )
+
+
+def plan(
+    u: Any,
+    x: Tensor,
+    order: int = 2,
+    *,
+    axes: Sequence[int] | None = None,
+    operator: Differential | None = None,
+    how: How | None = None,
+    samples: int = SAMPLES,
+    memory: float | int = MEMORY,
+) -> Plan:
+    """The plan for an operator; u is run on two points.
+
+    Args:
+        order: of sum_i d_i^order, unless `operator` is given.
+        how: a way that is asked for: then cost and memory of that one.
+        samples: of the estimate that the exact operator is compared with.
+        memory: limit in bytes of what is kept for the gradient.
+    """
+    operator = Diagonal(order, 1.0, axes) if operator is None else operator
+    reducible = isinstance(operator, Diagonal) and operator.order == 2 and not isinstance(operator.coefficients, Tensor)
+    notes, kept = _measure(u, x, operator.axes if isinstance(operator, Diagonal) else None, reducible)
+    one = max(1.0, KEPT * (operator.order - 1) * kept * len(x)) if torch.is_grad_enabled() else 4.0 * kept * len(x)
+    exact = _exact(operator, x, notes, one, memory, how)
+    if isinstance(how, Exact):
+        return replace(exact, why="asked for")
+    estimate = _estimate(operator, x, one, how, samples, exact)
+    if how is not None:
+        return replace(estimate, why="asked for")
+    limit = WORTH * estimate.cost
+    if exact.cost <= limit:
+        return replace(
+            exact, why=f"{exact.cost:.0f} passes are within {WORTH:.0f} times an estimate's {estimate.cost:.0f}"
+        )
+    return replace(
+        estimate,
+        why=f"the exact operator costs {exact.cost:.0f} passes, more than {WORTH:.0f} times {estimate.cost:.0f}",
+    )
+
+
+def _cost(count: float, order: int) -> float:
+    return 2 + count * max(1.0, order * (order - 1) / 2)
+
+
+def _exact(operator: Differential, x: Tensor, notes: Notes | None, one: float, memory: float, how: How | None) -> Plan:
+    given = how if isinstance(how, Exact) else Exact()
+    count = operator.count(x)
+    fits = max(1, int(memory // one))
+    at_once = min(count, fits if given.at_once is None else given.at_once)
+    passes = -(-count // at_once)
+    again = 1.33 if passes > 1 and torch.is_grad_enabled() else 1.0
+    along = Plan(
+        "exact",
+        Exact(at_once, False),
+        count,
+        at_once,
+        again * (_cost(count, operator.order) + 2 * (passes - 1)),
+        one * at_once,
+        "",
+    )
+    if given.reduced is False or given.at_once is not None:
+        return along
+    if notes is None:
+        if given.reduced:
+            raise DomainError(
+                "Exact(reduced=True) is for the Laplacian of a function that meets x in linear layers and "
+                "(x**2).sum(-1) only; leave reduced out"
+            )
+        return along
+    size = operator.count(x)
+    few = directions(notes.maps, notes.squares, size)
+    rows = sum(len(m) for m in notes.maps)
+    factor = 6 * min(rows, size) / max(1, len(x))  # of L = W Q, in passes of the first layer
+    through = Plan("reduced", Exact(None, True), few, few, _cost(few, 2) + factor, one * few, "")
+    return through if given.reduced or (through.cost < along.cost and through.memory <= memory) else along
+
+
+def _estimate(operator: Differential, x: Tensor, one: float, how: How | None, samples: int, exact: Plan) -> Plan:
+    if how is None:
+        how = Dense(samples, "sphere") if isinstance(operator, Biharmonic) else Sparse(samples)
+    assert not isinstance(how, Exact)
+    count = min(operator.drawn(how.samples), exact.directions) if isinstance(how, Sparse) else how.samples
+    route = "sparse" if isinstance(how, Sparse) else "dense"
+    return Plan(route, how, count, count, _cost(count, operator.order), one * count, "")
+
+
+def _measure(u: Any, x: Tensor, axes: Sequence[int] | None, reducible: bool) -> tuple[Notes | None, float]:
+    """What u does with x, and the bytes a point that it keeps for its gradient."""
+    some, kept = x[:2].detach().requires_grad_(), dict[int, int]()
+
+    def keep(t: Tensor) -> Tensor:
+        root = t if t._base is None else t._base
+        if not (root.is_leaf and root.requires_grad):
+            kept[t.data_ptr()] = t.numel() * t.element_size()
+        return t
+
+    notes = None
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        if reducible:
+            try:
+                notes = noted(u, some, selected(x, axes))
+            except NotReducible:
+                kept.clear()
+        if notes is None:
+            u(some)
+    return notes, sum(kept.values()) / len(some)
+
+
+_TOLD: set[str] = set()
+
+
+def tell(chosen: Plan, name: str, size: int) -> None:
+    """One notice for each kind of operator that is estimated without having been asked for."""
+    key = f"{name} {chosen.how.__class__.__name__} {size}"
+    if key in _TOLD:
+        return
+    _TOLD.add(key)
+    warnings.warn(
+        f"{name} over {size} coordinates is estimated without bias from {chosen.directions} random directions, since "
+        f"{chosen.why}; how=Exact() has it exact, how=Sparse(samples=...) or Dense(...) chooses the estimate",
+        SurrogatesWarning,
+        stacklevel=4,
+    )
