@@ -92,7 +92,7 @@ class Collocation(nn.Module):
     @property
     def parameters_found(self) -> dict[str, float]:
         """The unknown numbers of the equation as they are learned, by name."""
-        return {name: float(value) for name, value in self.unknowns().items()}
+        return {name: float(value.detach()) for name, value in self.unknowns().items()}
 
     def with_problem(self, problem: Problem) -> Collocation:
         """The same network for another problem of as many coordinates, or for one that no file could hold."""

@@ -33,6 +33,7 @@ class CollocationScores:
         max_error: largest |u - exact|. baseline: relative_l2 of the best constants, which know nothing of the equation.
         residual: root mean square by name. conditions: root mean square error by name.
         parameters: unknown numbers of the equation, as found.
+        coverage: of the band of "values" where a spread was predicted and a solution is known.
         arrays: `points` (n, dim), `values`, `values_reference`, `values_std` (n, outputs), `residual` (n,); not kept in
             files.
     """
@@ -44,7 +45,13 @@ class CollocationScores:
     residual: dict[str, float]
     conditions: dict[str, float]
     parameters: dict[str, float] = field(default_factory=dict)
+    coverage: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def by_field(self) -> tuple[str, ...]:
+        """Names in `arrays` whose errors are known."""
+        return () if self.relative_l2 is None else ("values",)
 
     def __str__(self) -> str:
         lines = []
@@ -54,6 +61,7 @@ class CollocationScores:
         for what, values in (("residual", self.residual), ("condition", self.conditions)):
             lines += [f"{what} {name}: rms {value:.3e}" for name, value in values.items()]
         lines += [f"{name} = {value:.6g}" for name, value in self.parameters.items()]
+        lines += [str(found) for found in self.coverage.values() if found is not None]
         return f"{self.points} points\n" + "\n".join(lines)
 
 

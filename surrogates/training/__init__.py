@@ -5,6 +5,7 @@ from surrogates.training.fine_tune import FineTune
 from surrogates.training.fit import TrainingStopped, fit
 from surrogates.training.fitted import Fitted, SeenInTraining, combine
 from surrogates.training.plan import Plan
+from surrogates.training.polish import polish
 from surrogates.training.replay import relabel, select_replay, with_replay
 from surrogates.training.state import Hook, State
 
@@ -20,6 +21,7 @@ __all__ = [
     "fit",
     "info",
     "load",
+    "polish",
     "relabel",
     "select_replay",
     "with_replay",

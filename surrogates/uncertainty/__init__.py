@@ -8,6 +8,8 @@ from surrogates.uncertainty.field_ensemble import FieldEnsemble
 from surrogates.uncertainty.field_spread import FieldSpread
 from surrogates.uncertainty.kinds import calibrate, ensemble_of, independent, restore
 from surrogates.uncertainty.last_layer import LastLayer, fit_last_layer
+from surrogates.uncertainty.point_ensemble import PointEnsemble
+from surrogates.uncertainty.point_spread import PointSpread
 from surrogates.uncertainty.spread import Spread
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "FieldEnsemble",
     "FieldSpread",
     "LastLayer",
+    "PointEnsemble",
+    "PointSpread",
     "Spread",
     "calibrate",
     "ensemble_of",

@@ -1,4 +1,4 @@
-"""One door for every kind of spread: energies and forces, fields."""
+"""One door for every kind of spread: energies and forces, fields, solutions of equations at points."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from surrogates.tasks.collocation import Collocation
 from surrogates.tasks.operator_map import OperatorMap
-from surrogates.uncertainty import conformal, field_spread, spread
+from surrogates.uncertainty import conformal, field_spread, point_spread, spread
 from surrogates.uncertainty.ensemble import Ensemble
 from surrogates.uncertainty.field_ensemble import FieldEnsemble
 from surrogates.uncertainty.field_spread import FieldSpread
+from surrogates.uncertainty.point_ensemble import PointEnsemble
+from surrogates.uncertainty.point_spread import PointSpread
 from surrogates.uncertainty.spread import Spread
 
 
-def calibrate(members: Any, train: Any, calibration: Any, **settings: Any) -> Spread | FieldSpread:
+def calibrate(members: Any, train: Any, calibration: Any, **settings: Any) -> Spread | FieldSpread | PointSpread:
     """Learn how far trained tasks (one, several, an ensemble) may be trusted, from data they have not seen.
 
-    See `conformal.calibrate` for energies and forces, `field_spread.calibrate` for fields.
+    See `conformal.calibrate` for energies and forces, `field_spread.calibrate` for fields, `point_spread.calibrate` for
+    equations.
     """
     first = members[0] if isinstance(members, list | tuple) else getattr(members, "members", [members])[0]
+    if isinstance(first, Collocation):
+        return point_spread.calibrate(members, train, calibration, **settings)
     kind = field_spread if isinstance(first, OperatorMap) else conformal
     return kind.calibrate(members, train, calibration, **settings)
 
@@ -32,12 +38,17 @@ def independent(members: Sequence[Any], data: Any) -> int:
     return int(field_spread.groups_of(data).max()) + 1
 
 
-def restore(members: Sequence[Any], tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Spread | FieldSpread:
+def restore(
+    members: Sequence[Any], tensors: Mapping[str, Tensor], plain: Mapping[str, Any]
+) -> Spread | FieldSpread | PointSpread:
     """The spread that its `state` described, around the same members."""
-    kind = field_spread if plain["kind"] == "field conformal" else spread
+    kinds = {"field conformal": field_spread, "point conformal": point_spread}
+    kind: Any = kinds.get(plain["kind"], spread)
     return kind.restore(members, tensors, plain)
 
 
-def ensemble_of(members: Sequence[nn.Module]) -> Ensemble | FieldEnsemble:
+def ensemble_of(members: Sequence[nn.Module]) -> Ensemble | FieldEnsemble | PointEnsemble:
     """Trained tasks of one kind as one."""
+    if isinstance(members[0], Collocation):
+        return PointEnsemble(members)  # type: ignore[arg-type]
     return (FieldEnsemble if isinstance(members[0], OperatorMap) else Ensemble)(members)
