@@ -9,7 +9,15 @@ from typing import Any
 
 from surrogates.construct import check_name
 from surrogates.physics.errors import SurrogatesError
-from surrogates.workflows.source_tree import classes_of, functions_of, is_model, is_network, modules_of
+from surrogates.workflows.source_tree import (
+    classes_of,
+    file_of,
+    functions_of,
+    is_forward,
+    is_model,
+    is_network,
+    modules_of,
+)
 from surrogates.workflows.words import accepted, nearest
 from surrogates.workflows.yaml_file import Document, Place
 
@@ -78,19 +86,28 @@ def _named(
 
 def parts_in(rooms: tuple[str, ...]) -> list[str]:
     """Every `module:Name` of rooms that a file may name, read from the source."""
-    return [f"{module}:{name}" for room in rooms for module in modules_of(room) for name in _offered(room, module)]
+    modules = [(room, module) for room in rooms for module in modules_of(room) or [room]]
+    return [f"{module}:{name}" for room, module in modules for name in _offered(room, module)]
 
 
 def _offered(room: str, module: str) -> list[str]:
-    """Names in a module: functions that return a `Problem` in the room of problems, classes in all others."""
+    """Names in a module: the function of its own name in the room of problems, classes in all others."""
     if room == PROBLEMS:
-        return [name for name, node in functions_of(module).items() if _makes(node, "Problem")]
-    kind = is_network if room == NETWORKS else is_model
+        return [name for name, node in functions_of(module).items() if _makes_problem(module, node)]
+    kind = is_network if room == NETWORKS else is_forward if file_of(room) == file_of(module) else is_model
     return [name for name, cls in classes_of(module).items() if kind(cls) and not module.startswith(PROBLEMS)]
 
 
-def _makes(node: ast.FunctionDef, name: str) -> bool:
-    return node.returns is not None and ast.unparse(node.returns).split(".")[-1] == name
+def _makes_problem(module: str, node: ast.FunctionDef) -> bool:
+    returns = "" if node.returns is None else ast.unparse(node.returns)
+    return node.name == module.rpartition(".")[2] and returns.split(".")[-1] == "Problem"
+
+
+def takes_how(use: str) -> bool:
+    """Whether a problem computes its derivatives as it is told."""
+    module, _, name = use.partition(":")
+    node = functions_of(module).get(name)
+    return node is not None and any(p.name in _OURS for p in _parameters(node.args, own=0))
 
 
 def parameters_of(module: str, name: str) -> list[Parameter]:

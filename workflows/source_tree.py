@@ -84,6 +84,11 @@ def is_network(cls: ast.ClassDef) -> bool:
     return any(re.search(r"'batch \w+'", text) for text in _forward(cls)[1])
 
 
+def is_forward(cls: ast.ClassDef) -> bool:
+    """Whether a class is an `nn.Module` with a method `forward`, whatever it takes."""
+    return bool(_forward(cls)[0])
+
+
 def _forward(cls: ast.ClassDef) -> tuple[list[ast.FunctionDef], list[str]]:
     """The method `forward` of an `nn.Module`, and the annotation of its first argument; empty for other classes."""
     if not any(ast.unparse(base) in ("nn.Module", "torch.nn.Module", "Module") for base in cls.bases):
