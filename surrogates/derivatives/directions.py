@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,12 +37,16 @@ class Frame:
         weights: (V,) when of the top order only the sum over directions, with these weights, is wanted: it is carried
             collapsed, without an axis of directions (Collapsing Taylor Mode, arXiv:2505.13644).
         indices: (V, m) where the directions are sparse.
+        graph: whether gradients were on when the expansion began.
+        changed: memory of values that were changed in place -> the series that did it and its value before.
     """
 
     order: int
     count: int
     weights: Tensor | None = None
     indices: Tensor | None = None
+    changed: dict[int, Any] = field(default_factory=dict)
+    graph: bool = field(default_factory=torch.is_grad_enabled)
 
     def collapse(self, top: Tensor | None) -> Tensor | None:
         """The weighted sum over directions of a top coefficient (V, ...), where that is wanted."""

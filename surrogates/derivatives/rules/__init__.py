@@ -1,5 +1,35 @@
 """Rules of operations on Taylor series, a family a file; importing this package enters them."""
 
-from surrogates.derivatives.rules import arithmetic, elementwise, linear, queries
+from surrogates.derivatives.rules import (
+    arithmetic,
+    attention,
+    constants,
+    convolution,
+    elementwise,
+    inplace,
+    linear,
+    normalise,
+    piecewise,
+    powers,
+    products,
+    queries,
+    reductions,
+    shapes,
+)
 
-__all__ = ["arithmetic", "elementwise", "linear", "queries"]
+__all__ = [
+    "arithmetic",
+    "attention",
+    "constants",
+    "convolution",
+    "elementwise",
+    "inplace",
+    "linear",
+    "normalise",
+    "piecewise",
+    "powers",
+    "products",
+    "queries",
+    "reductions",
+    "shapes",
+]

@@ -1,4 +1,4 @@
-"""Sums, products, quotients and powers of series."""
+"""Sums, products and quotients of series."""
 
 from __future__ import annotations
 
@@ -91,24 +91,6 @@ def scaled(a: Jet, factor: Any) -> Jet:
     return Jet.of(value, higher, a.frame, sparse=a.sparse)
 
 
-def power(a: Any, exponent: Any) -> Jet:
-    """Whole powers by repeated squares, so that they are right at zero; others by y' = p y z' / z."""
-    if not isinstance(exponent, int | float) or float(exponent) != int(exponent) or not isinstance(a, Jet):
-        from surrogates.derivatives.jet import unknown
-
-        return unknown(torch.pow, (a, exponent), {})
-    n = int(exponent)
-    if n < 0:
-        return divide(1.0, power(a, -n))
-    if n == 0:
-        return constant(torch.ones_like(a.value), a)
-    half = a if n == 1 else power(a, n // 2)
-    if n == 1:
-        return a
-    square = multiply(half, half)
-    return multiply(square, a) if n % 2 else square
-
-
 def constant(value: Any, like: Jet) -> Jet:
     """Something that does not depend on t, as a series."""
     value = torch.as_tensor(value, dtype=like.value.dtype, device=like.value.device)
@@ -173,6 +155,3 @@ rule(*forms("mul", "multiply", "__mul__", "__rmul__"))(multiply)
 rule(*forms("div", "divide", "true_divide", "__truediv__", "__div__"))(divide)
 rule(*forms("__rtruediv__", "__rdiv__"))(_swapped(divide))
 rule(*forms("neg", "negative", "__neg__"))(negative)
-rule(*forms("pow", "__pow__"))(power)
-rule(*forms("square"))(lambda input: multiply(input, input))
-rule(*forms("reciprocal"))(lambda input: divide(1.0, input))

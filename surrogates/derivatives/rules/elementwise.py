@@ -1,7 +1,6 @@
-"""Functions of one number: from y' = g(z) z' follows y_n = (1/n) sum over k = 1..n of k z_k g_(n-k).
+"""Local Taylor coefficients f_n = f^(n)(z) / n! of smooth functions, each by a recurrence in n.
 
-A rule is the value y_0 = f(z_0) and `slope`, which gives g_n from z_0..z_n, y_0..y_n and g_0..g_(n-1). The top
-coefficient z_K enters only as g_0 z_K, so that it may be summed over directions already.
+The value f_0 is always torch's own function, so that a series starts with exactly what the module computes.
 """
 
 from __future__ import annotations
@@ -11,154 +10,108 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from surrogates.derivatives.jet import Jet, forms, rule
-from surrogates.derivatives.rules.support import gathered
-from surrogates.derivatives.series import Coefficient, Series, convolve, integrate, plus, times
-
-Slope = Callable[[int, Series, Series, Series], Coefficient]
+from surrogates.derivatives.rules.compose import Local, along, enter, integral, times_z
+from surrogates.derivatives.series import Coefficient, convolve, plus, times
 
 
-def compose(z: Jet, f: Callable[[Tensor], Tensor], slope: Callable[[], Slope]) -> Jet:
-    """f(z) for the function whose derivative g has this series; `slope` makes a new series of g."""
-    frame, value, g_of = z.frame, f(z.value), slope()
-    if z.sparse:
-        inner = gathered(z.value, frame)
-        zs: list[Coefficient] = [inner, *z.higher]
-        ys: list[Coefficient] = [gathered(value, frame)]
-    else:
-        zs, ys = list(z.series), [value]
-    g: list[Coefficient] = []
-    for n in range(1, frame.order + 1):
-        g.append(g_of(n - 1, zs, ys, g))
-        rest = integrate(zs, g, n, last=n - 1)
-        if n == frame.order and not z.sparse:
-            rest = frame.collapse(rest)
-        ys.append(plus(times(zs[n], g[0]), rest))
-    return Jet.of(value, ys[1:], frame, sparse=z.sparse)
+def riccati(f: Callable[[Tensor], Tensor], a: float | int, b: float | int, c: float | int) -> Local:
+    """y' = a + b y + c y^2: (n+1) y_(n+1) = a [n=0] + b y_n + c sum over i of y_i y_(n-i)."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [f(z)]
+        for n in range(order):
+            slope = times(y[n], b) if b else None
+            if c:
+                slope = plus(slope, times(convolve(y, y, n), c))
+            if a and n == 0 and slope is not None:
+                slope = slope + a
+            y.append(times(slope, 1 / (n + 1)))
+        return y
+
+    return local
 
 
-def _minus(a: Coefficient) -> Coefficient:
-    return None if a is None else -a
+def oscillator(
+    f: Callable[[Tensor], Tensor], slope: Callable[[Tensor], Tensor], sign: float | int, rate: float | int = 1.0
+) -> Local:
+    """y'' = sign rate^2 y: (n+2) (n+1) y_(n+2) = sign rate^2 y_n."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [f(z), slope(z)] if order else [f(z)]
+        for n in range(order - 1):
+            y.append(times(y[n], sign * rate**2 / ((n + 2) * (n + 1))))
+        return y
+
+    return local
 
 
-def tanh_slope() -> Slope:
-    """g = 1 - y^2."""
+def logarithm(f: Callable[[Tensor], Tensor], scale: float | int) -> Local:
+    """f = scale log z: f_1 = scale / z, (n+1) f_(n+1) = -n f_n / z."""
 
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        square = convolve(y, y, n)
-        return 1 - square if n == 0 and square is not None else _minus(square)
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [f(z), scale / z] if order else [f(z)]
+        for n in range(1, order):
+            y.append(times(times(y[n], -n / (n + 1)), 1 / z))
+        return y
 
-    return slope
-
-
-def sigmoid_slope() -> Slope:
-    """g = y - y^2."""
-
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        return plus(y[n], _minus(convolve(y, y, n)))
-
-    return slope
+    return local
 
 
-def exp_slope() -> Slope:
-    """g = y."""
-    return lambda n, z, y, g: y[n]
+def bell_curve(scale: float | int, rate: float | int) -> Local:
+    """y = scale exp(-rate z^2), y' = -2 rate z y: (n+1) y_(n+1) = -2 rate (z y_n + y_(n-1))."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [scale * torch.exp(-rate * z * z)]
+        for n in range(order):
+            y.append(times(plus(times(y[n], z), y[n - 1] if n else None), -2 * rate / (n + 1)))
+        return y
+
+    return local
 
 
-def sin_slope() -> Slope:
-    """g = cos z, of which g' = -y z'."""
-
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        assert z[0] is not None
-        return torch.cos(z[0]) if n == 0 else _minus(integrate(z, y, n))
-
-    return slope
+def _normal_tail(z: Tensor) -> Tensor:
+    """The normal distribution function, with all digits where it is small."""
+    return torch.erfc(-z * math.sqrt(0.5)) / 2
 
 
-def cos_slope() -> Slope:
-    """g = -sin z, of which g' = -y z'."""
-
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        assert z[0] is not None
-        return -torch.sin(z[0]) if n == 0 else _minus(integrate(z, y, n))
-
-    return slope
+def _gelu_tanh(z: Tensor) -> Tensor:
+    return F.gelu(z, approximate="tanh")
 
 
-def log_slope() -> Slope:
-    """g = 1 / z."""
+tanh = riccati(torch.tanh, 1, 0, -1)
+sigmoid = riccati(torch.sigmoid, 0, 1, -1)
+normal = integral(_normal_tail, bell_curve(1 / math.sqrt(2 * math.pi), 0.5))
+silu = times_z(F.silu, sigmoid)
+gelu = times_z(F.gelu, normal)
+gelu_tanh = times_z(_gelu_tanh, along(lambda z: 0.5 + 0.5 * torch.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))))
 
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        assert z[0] is not None
-        return 1 / z[0] if n == 0 else _minus(times(convolve(z, g, n, first=1), g[0]))
-
-    return slope
-
-
-def softplus_slope() -> Slope:
-    """g = sigmoid(z), of which g' = (g - g^2) z'."""
-    inner, s = sigmoid_slope(), list[Coefficient]()
-
-    def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-        assert z[0] is not None
-        if n == 0:
-            return torch.sigmoid(z[0])
-        s.append(inner(n - 1, z, g, s))
-        return integrate(z, s, n)
-
-    return slope
-
-
-def gauss_slope(scale: float | int, rate: float | int) -> Callable[[], Slope]:
-    """g = scale exp(-rate z^2), of which g' = -2 rate z z' g: the slope of erf and of the normal distribution."""
-
-    def make() -> Slope:
-        w: list[Coefficient] = []  # the series of -rate z^2
-
-        def slope(n: int, z: Series, y: Series, g: Series) -> Coefficient:
-            w.append(times(convolve(z, z, n), -rate))
-            return torch.exp(w[0]) * scale if n == 0 and w[0] is not None else integrate(w, g, n)
-
-        return slope
-
-    return make
-
-
-UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[], Slope]]] = {
-    "tanh": (torch.tanh, tanh_slope),
-    "sigmoid": (torch.sigmoid, sigmoid_slope),
-    "exp": (torch.exp, exp_slope),
-    "sin": (torch.sin, sin_slope),
-    "cos": (torch.cos, cos_slope),
-    "log": (torch.log, log_slope),
-    "erf": (torch.erf, gauss_slope(2 / math.sqrt(math.pi), 1.0)),
-}
-
-
-def _enter(name: str) -> None:
-    f, slope = UNARY[name]
-    rule(*forms(name))(lambda input: compose(input, f, slope))
-
-
-for _name in UNARY:
-    _enter(_name)
-
-
-@rule(*forms("silu"))
-def silu(input: Jet, inplace: bool = False) -> Jet:
-    """z sigmoid(z)."""
-    from surrogates.derivatives.rules.arithmetic import multiply
-
-    return multiply(input, compose(input, *UNARY["sigmoid"]))
-
-
-@rule(*forms("softplus"))
-def softplus(input: Jet, beta: float | int = 1.0, threshold: float | int = 20.0) -> Jet:
-    """log(1 + exp(beta z)) / beta."""
-    from surrogates.derivatives.rules.arithmetic import multiply
-
-    def log1p_exp(z: Tensor) -> Tensor:
-        return torch.nn.functional.softplus(z, 1.0, threshold)
-
-    return multiply(compose(multiply(input, beta), log1p_exp, softplus_slope), 1 / beta)
+enter(tanh, "tanh")
+enter(sigmoid, "sigmoid", "expit")
+enter(silu, "silu")
+enter(normal, "ndtr")
+enter(riccati(torch.exp, 0, 1, 0), "exp")
+enter(riccati(torch.exp2, 0, math.log(2), 0), "exp2")
+enter(riccati(torch.tan, 1, 0, 1), "tan")
+enter(integral(torch.expm1, riccati(torch.exp, 0, 1, 0)), "expm1")
+enter(oscillator(torch.sin, torch.cos, -1), "sin")
+enter(oscillator(torch.cos, lambda z: -torch.sin(z), -1), "cos")
+enter(oscillator(torch.sinh, torch.cosh, 1), "sinh")
+enter(oscillator(torch.cosh, torch.sinh, 1), "cosh")
+enter(logarithm(torch.log, 1), "log")
+enter(logarithm(torch.log2, 1 / math.log(2)), "log2")
+enter(logarithm(torch.log10, 1 / math.log(10)), "log10")
+enter(integral(torch.log1p, along(lambda z: 1 / (1 + z))), "log1p")
+enter(integral(torch.erf, bell_curve(2 / math.sqrt(math.pi), 1)), "erf")
+enter(integral(torch.erfc, bell_curve(-2 / math.sqrt(math.pi), 1)), "erfc")
+enter(integral(torch.atan, along(lambda z: 1 / (1 + z * z))), "atan", "arctan")
+enter(integral(torch.asin, along(lambda z: torch.rsqrt((1 - z) * (1 + z)))), "asin", "arcsin")
+enter(integral(torch.acos, along(lambda z: -torch.rsqrt((1 - z) * (1 + z)))), "acos", "arccos")
+enter(integral(torch.asinh, along(lambda z: torch.rsqrt(1 + z * z))), "asinh", "arcsinh")
+enter(integral(torch.acosh, along(lambda z: torch.rsqrt(z - 1) * torch.rsqrt(z + 1))), "acosh", "arccosh")
+enter(integral(torch.atanh, along(lambda z: 1 / ((1 - z) * (1 + z)))), "atanh", "arctanh")
+enter(integral(F.logsigmoid, along(lambda z: torch.sigmoid(-z))), "logsigmoid")
+enter(along(lambda z: z * torch.tanh(F.softplus(z))), "mish")
+enter(along(lambda z: z - torch.tanh(z)), "tanhshrink")
+enter(along(lambda z: z / (1 + torch.abs(z))), "softsign")

@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogates.derivatives.jet import Jet, forms, rule
+from surrogates.derivatives.jet import Jet, forms, frame_of, rule
+from surrogates.derivatives.rules.products import multilinear
 from surrogates.derivatives.rules.support import dense, full, gathered
+from surrogates.derivatives.series import Coefficient
 
 
 @rule(F.linear)
-def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Jet:
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """x W^T + b; sparse directions meet only their own columns of W."""
-    if isinstance(weight, Jet) or isinstance(bias, Jet):
-        from surrogates.derivatives.jet import unknown
-
-        return unknown(F.linear, (input, weight, bias), {})
+    if isinstance(weight, Jet) or not isinstance(input, Jet):
+        y = multilinear(F.linear, input, weight) if isinstance(weight, Jet) else F.linear(input, weight)
+        return y if bias is None else y + bias
+    if isinstance(bias, Jet):
+        return linear(input, weight) + bias
     value, frame = F.linear(input.value, weight, bias), input.frame
     if not input.sparse:
         return Jet.of(value, [None if c is None else F.linear(c, weight) for c in input.higher], frame)
@@ -30,73 +33,58 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Jet:
 
 
 @rule(*forms("sum"))
-def total(input: Jet, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Jet:
-    """Sum over axes; over the last one alone sparse series stay short."""
-    last = input.value.ndim - 1
-    if input.sparse and dim in (-1, last, (-1,), (last,), [-1], [last]) and input.value.ndim:
-        frame, value = input.frame, input.value.sum(-1, keepdim=keepdim)
-        higher = [None if c is None else c.sum(-1, keepdim=keepdim) for c in input.higher]
-        higher[-1] = frame.collapse(higher[-1])
-        return Jet.of(value, higher, frame)
-    axes = tuple(range(input.value.ndim)) if dim is None else dim
-    return everywhere(lambda x: x.sum(axes, keepdim=keepdim, dtype=dtype), input)
+def total(input: Jet, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """Sum over axes; of sparse series the entries of the last axis."""
+    ndim = input.value.ndim
+    given = (dim,) if isinstance(dim, int) else tuple(dim or range(ndim))
+    axes = sorted({d % max(ndim, 1) for d in given})
+    if not input.sparse or ndim - 1 not in axes:
+        return everywhere(lambda x: x.sum(axes, keepdim=keepdim, dtype=dtype), input)
+    frame, value = input.frame, input.value.sum(-1, keepdim=keepdim)
+    higher = [None if c is None else c.sum(-1, keepdim=keepdim) for c in input.higher]
+    higher[-1] = frame.collapse(higher[-1])
+    summed = Jet.of(value, higher, frame)
+    return total(summed, axes[:-1], keepdim, dtype=dtype) if len(axes) > 1 else summed
 
 
-def everywhere(operation: Callable[[Tensor], Any], jet: Jet) -> Any:
-    """A linear operation on a tensor of the value's shape, on each coefficient; its result may be several tensors."""
+def everywhere(operation: Callable[[Tensor], Any], jet: Jet, *, value: Any = None) -> Any:
+    """A linear operation on a tensor of the value's shape, on each coefficient; its result may be several tensors.
+
+    An affine one gives its `value` apart.
+    """
     jet = dense(jet)
-    frame, value = jet.frame, operation(jet.value)
+    frame, value = jet.frame, operation(jet.value) if value is None else value
     many = torch.vmap(operation)
-    summed = frame.weights is not None
     parts = []
     for n, c in enumerate(jet.higher, start=1):
-        whole = summed and n == frame.order
-        c = full(c, jet.value.shape, summed=whole)
-        parts.append(None if c is None else operation(c) if whole else many(c))
-    if isinstance(value, Tensor):
-        return Jet.of(value, parts, frame)
-    pieces = [Jet.of(v, [None if p is None else p[i] for p in parts], frame) for i, v in enumerate(value)]
-    return type(value)(pieces) if type(value) in (list, tuple) else tuple(pieces)
+        summed = n == frame.order and frame.weights is not None
+        c = full(c, jet.value.shape, summed=summed)
+        parts.append(None if c is None else operation(c) if summed else many(c))
+    return _assembled(value, parts, jet)
 
 
-def _enter(operation: Any) -> None:
-    def follow(input: Jet, *args: Any, **kwargs: Any) -> Any:
-        return everywhere(lambda x: operation(x, *args, **kwargs), input)
-
-    rule(operation)(follow)
-
-
-SHAPES = [
-    *("reshape", "view", "unflatten", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "movedim", "swapaxes"),
-    *("t", "T", "mT", "expand", "expand_as", "broadcast_to", "narrow", "select", "unbind", "split", "tensor_split"),
-    *("chunk", "flip", "roll", "diagonal", "repeat", "tile", "contiguous", "clone", "view_as", "reshape_as", "mean"),
-    *("cumsum", "__getitem__", "index_select", "gather", "take_along_dim", "pad", "real", "to", "double", "float"),
-]
-for _operation in forms(*SHAPES):
-    _enter(_operation)
-
-
-def joined(operation: Callable[..., Tensor], tensors: Any, dim: int = 0) -> Jet:
-    """cat or stack of series, some of which may not depend on t."""
-    jets = [dense(t) if isinstance(t, Jet) else t for t in tensors]
-    frame = next(j.frame for j in jets if isinstance(j, Jet))
-    values = [j.value if isinstance(j, Jet) else j for j in jets]
-    value, higher = operation(values, dim), []
+def jointly(operation: Callable[..., Any], *operands: Any) -> Any:
+    """An operation that is linear in all of its operands together, of which some may not depend on t."""
+    frame = frame_of(operands)
+    jets = [dense(x) if isinstance(x, Jet) else None for x in operands]
+    values = [x if j is None else j.value for j, x in zip(jets, operands, strict=True)]
+    parts = []
     for n in range(1, frame.order + 1):
         summed = n == frame.order and frame.weights is not None
-        found = [j.higher[n - 1] if isinstance(j, Jet) else None for j in jets]
+        found = [None if j is None else full(j.higher[n - 1], j.value.shape, summed=summed) for j in jets]
         if all(c is None for c in found):
-            higher.append(None)
+            parts.append(None)
             continue
         lead = () if summed else (frame.count,)
-        whole = [
-            v.new_zeros(*lead, *v.shape) if c is None else full(c, v.shape, summed=summed)
-            for c, v in zip(found, values, strict=True)
-        ]
-        axis = dim if dim < 0 or summed else dim + 1
-        higher.append(operation(whole, axis))
-    return Jet.of(value, higher, frame)
+        zeros = [v.new_zeros(()).expand(*lead, *v.shape) for v in values]
+        inputs = [zero if c is None else c for zero, c in zip(zeros, found, strict=True)]
+        parts.append(operation(*inputs) if summed else torch.vmap(operation)(*inputs))
+    return _assembled(operation(*values), parts, next(j for j in jets if j is not None))
 
 
-rule(torch.cat, torch.concat, torch.concatenate)(lambda tensors, dim=0: joined(torch.cat, tensors, dim))
-rule(torch.stack)(lambda tensors, dim=0: joined(torch.stack, tensors, dim))
+def _assembled(value: Any, parts: list[Any], like: Jet) -> Any:
+    if isinstance(value, Tensor):
+        return Jet.of(value, parts, like.frame)
+    coefficients: list[list[Coefficient]] = [[None if p is None else p[i] for p in parts] for i in range(len(value))]
+    pieces = [Jet.of(v, c, like.frame) for v, c in zip(value, coefficients, strict=True)]
+    return pieces if isinstance(value, list) else tuple(pieces)

@@ -1,0 +1,40 @@
+"""The door to every rule: what no rule may be asked is refused here, the rest goes to its rule or to the fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from surrogates.derivatives.fallback import follow
+from surrogates.derivatives.jet import Jet, Rule
+from surrogates.derivatives.refused import refuse
+from surrogates.derivatives.rules.inplace import change, check, put
+
+
+def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The operation on series."""
+    frame = next(_jets((*args, *kwargs.values()))).frame
+    if frame.graph and not torch.is_grad_enabled():
+        refuse(
+            operation,
+            "under torch.no_grad (or in a torch.autograd.Function) it is not said whether it depends on x; take x.detach()"
+            " for a constant, else compute with gradients on",
+        )
+    if kwargs.get("out") is not None:
+        refuse(operation, "out= writes into a tensor that carries no series; use the result instead")
+    if frame.changed and rule is not put:
+        check(_jets((*args, *kwargs.values())))
+    inplace = kwargs.get("inplace")
+    given = {k: v for k, v in kwargs.items() if k != "inplace"} if inplace else kwargs
+    result = follow(operation, args, dict(given)) if rule is None else rule(*args, **given)
+    return change(args[0] if args else given["input"], result, operation) if inplace else result
+
+
+def _jets(given: Any) -> Any:
+    for x in given:
+        if isinstance(x, Jet):
+            yield x
+        elif isinstance(x, list | tuple):
+            yield from _jets(x)

@@ -1,0 +1,152 @@
+"""Functions made of smooth pieces: the piece is chosen by the value, ties as torch's own derivatives choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from surrogates.derivatives.jet import Jet, forms, rule
+from surrogates.derivatives.rules.compose import Local, compose
+from surrogates.derivatives.rules.elementwise import sigmoid
+from surrogates.derivatives.series import Coefficient, times
+
+
+def broken_line(f: Callable[[Tensor], Tensor], slope: Callable[[Tensor], Tensor]) -> Local:
+    """f_1 = slope(z), nothing beyond."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        return [f(z), slope(z).to(z)] if order else [f(z)]
+
+    return local
+
+
+def _enter(f: Callable[..., Tensor], slope: Callable[..., Tensor], *names: str) -> None:
+    def follow(input: Jet, *args: Any, **kwargs: Any) -> Jet:
+        kwargs.pop("inplace", None)
+        return compose(input, broken_line(lambda z: f(z, *args, **kwargs), lambda z: slope(z, *args, **kwargs)))
+
+    rule(*forms(*names))(follow)
+
+
+def _inside(z: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    inside = torch.ones_like(z, dtype=torch.bool)
+    inside = inside if min is None else inside & (z >= min)
+    return inside if max is None else inside & (z <= max)
+
+
+_enter(torch.relu, lambda z: z > 0, "relu")
+_enter(F.relu6, lambda z: (z > 0) & (z < 6), "relu6")
+_enter(torch.abs, torch.sign, "abs", "absolute", "__abs__")
+_enter(F.leaky_relu, lambda z, negative_slope=0.01: torch.where(z > 0, 1.0, negative_slope), "leaky_relu")
+_enter(F.hardtanh, lambda z, min_val=-1.0, max_val=1.0: (z > min_val) & (z < max_val), "hardtanh")
+_enter(F.hardsigmoid, lambda z: ((z > -3) & (z < 3)) / 6, "hardsigmoid")
+_enter(F.threshold, lambda z, threshold, value: z > threshold, "threshold")
+_enter(F.softshrink, lambda z, lambd=0.5: z.abs() > lambd, "softshrink")
+_enter(F.hardshrink, lambda z, lambd=0.5: z.abs() > lambd, "hardshrink")
+_enter(torch.frac, torch.ones_like, "frac")
+_enter(torch.remainder, lambda z, other: torch.ones_like(z), "remainder", "__mod__")
+_enter(torch.fmod, lambda z, other: torch.ones_like(z), "fmod")
+_enter(torch.deg2rad, lambda z: torch.full_like(z, math.pi / 180), "deg2rad")
+_enter(torch.rad2deg, lambda z: torch.full_like(z, 180 / math.pi), "rad2deg")
+_enter(torch.clamp, _inside, "clamp", "clip")
+_enter(torch.clamp_min, lambda z, min: z >= min, "clamp_min")
+_enter(torch.clamp_max, lambda z, max: z <= max, "clamp_max")
+
+
+def exponential_below(
+    f: Callable[[Tensor], Tensor], alpha: float | int, scale: float | int, rate: float | int
+) -> Local:
+    """scale z above zero, scale alpha (exp(rate z) - 1) below: ELU, SELU and CELU."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [f(z)]
+        below = scale * alpha * torch.exp(rate * torch.clamp(z, max=0)) if order else z
+        for n in range(1, order + 1):
+            y.append(torch.where(z > 0, scale if n == 1 else 0.0, below * (rate**n / math.factorial(n))))
+        return y
+
+    return local
+
+
+@rule(*forms("elu"))
+def elu(input: Jet, alpha: float | int = 1.0, inplace: bool = False) -> Jet:
+    """z or alpha (exp z - 1)."""
+    return compose(input, exponential_below(lambda z: F.elu(z, alpha), alpha, 1.0, 1.0))
+
+
+@rule(*forms("celu"))
+def celu(input: Jet, alpha: float | int = 1.0, inplace: bool = False) -> Jet:
+    """z or alpha (exp(z / alpha) - 1)."""
+    return compose(input, exponential_below(lambda z: F.celu(z, alpha), alpha, 1.0, 1 / alpha))
+
+
+@rule(*forms("selu"))
+def selu(input: Jet, inplace: bool = False) -> Jet:
+    """Scaled ELU with its two constants (arXiv:1706.02515)."""
+    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+    return compose(input, exponential_below(F.selu, alpha, scale, 1.0))
+
+
+@rule(*forms("softplus"))
+def softplus(input: Jet, beta: float | int = 1.0, threshold: float | int = 20.0) -> Jet:
+    """log(1 + exp(beta z)) / beta, f' = sigmoid(beta z); beyond the threshold torch returns z, and so its derivatives."""
+
+    def local(z: Tensor, order: int) -> list[Coefficient]:
+        y: list[Coefficient] = [F.softplus(z, beta, threshold)]
+        linear = beta * z > threshold
+        for n, c in enumerate(sigmoid(beta * z, order - 1) if order else [], start=1):
+            y.append(torch.where(linear, float(n == 1), times(c, beta ** (n - 1) / n)))  # type: ignore[arg-type]
+        return y
+
+    return compose(input, local)
+
+
+@rule(*forms("hardswish"))
+def hardswish(input: Jet, inplace: bool = False) -> Any:
+    """z relu6(z + 3) / 6."""
+    return input * F.relu6(input + 3) / 6
+
+
+@rule(*forms("prelu"))
+def prelu(input: Jet, weight: Tensor) -> Any:
+    """Leaky ReLU with a slope for each channel."""
+    shape = [1, -1] + [1] * (input.ndim - 2) if input.ndim > 1 else [-1]
+    return torch.where(input.value > 0, input, input * weight.view(shape))
+
+
+@rule(*forms("rrelu"))
+def rrelu(
+    input: Jet, lower: float | int = 0.125, upper: float | int = 1 / 3, training: bool = False, inplace: bool = False
+) -> Any:
+    """Leaky ReLU with the mean of its random slopes; in training one slope is drawn for each entry."""
+    slope = torch.empty_like(input.value).uniform_(lower, upper) if training else (lower + upper) / 2
+    return torch.where(input.value > 0, input, input * slope)
+
+
+@rule(*forms("maximum"))
+def maximum(input: Any, other: Any) -> Any:
+    """The larger one; where both are equal their mean, as in torch."""
+    return _larger(input, other, 1)
+
+
+@rule(*forms("minimum"))
+def minimum(input: Any, other: Any) -> Any:
+    """The smaller one; where both are equal their mean, as in torch."""
+    return _larger(input, other, -1)
+
+
+def _larger(a: Any, b: Any, sign: int) -> Any:
+    x = a.value if isinstance(a, Jet) else a
+    y = b.value if isinstance(b, Jet) else b
+    share = (torch.sign(sign * (x - y)) + 1) / 2
+    found = torch.where(share == 0.5, (a + b) / 2, torch.where(share == 1, a, b))
+    return found
+
+
+rule(*forms("fmax"))(maximum)
+rule(*forms("fmin"))(minimum)
