@@ -1,0 +1,147 @@
+"""Fields on moving labels: derivatives by x from derivatives by the label, and the way back from x to the label.
+
+A label xi is where a particle starts; `paths` maps (xi, t) to its position x and what it carries, u. Fixed-time
+derivatives by x need the metric x_xi: u_x = u_xi / x_xi and u_xx = (1 / x_xi) d_xi (u_xi / x_xi).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from surrogates.physics.errors import DomainError, SurrogatesWarning
+
+Paths = Callable[[Tensor], Tensor]
+"""(xi, t) (points, 2) -> (x, u) (points, 2), row by row; x - xi and u have the period of the problem in xi."""
+
+_ITERATIONS = 80  # bisection alone needs 53 in double precision
+
+
+class CharacteristicsCross(SurrogatesWarning):
+    """x(., t) is not increasing, so that a point belongs to several labels, of which one was taken."""
+
+
+def metric_second(
+    stretch: Float[Tensor, "points"], bend: Float[Tensor, "points"], u1: Tensor, u2: Tensor
+) -> Float[Tensor, "points"]:
+    """u_xx = (u_xi_xi - u_xi x_xi_xi / x_xi) / x_xi^2 from x_xi, x_xi_xi, u_xi and u_xi_xi."""
+    return (u2 - u1 * bend / stretch) / stretch**2
+
+
+def invert(paths: Paths, points: Float[Tensor, "points 2"], period: float | int) -> Float[Tensor, "points 2"]:
+    """Labels (xi, t) of points (x, t): x(xi, t) = x to rounding, by Newton steps inside a bracket that is halved.
+
+    xi is one of the labels xi + k period whose positions are x + k period, the one whose path ends at this very x.
+    x(xi + period, t) = x(xi, t) + period gives the bracket: a whole number of periods around x. The result has no
+    gradient; see `attached`. Where x(., t) is not increasing it is one of several labels.
+    """
+    x, t = points.detach().unbind(1)
+
+    def miss(xi: Tensor) -> Tensor:
+        return paths(torch.stack([xi, t], dim=1))[:, 0] - x
+
+    with torch.no_grad():
+        turns = torch.ceil(miss(x) / period)
+        low = x - turns * period
+        high = low + period
+        xi, one = 0.5 * (low + high), torch.ones_like(x)
+        for _ in range(_ITERATIONS):
+            error, slope = torch.func.jvp(miss, (xi,), (one,))
+            low, high = torch.where(error < 0, xi, low), torch.where(error > 0, xi, high)
+            newton, middle = xi - error / slope, 0.5 * (low + high)
+            # a Newton step must stay inside and must not crawl along one side
+            good = (newton >= low) & (newton <= high) & (2 * (newton - xi).abs() < high - low)
+            moved = torch.where(error == 0, xi, torch.where(good, newton, middle))
+            if not bool(torch.isfinite(error).all()):
+                raise DomainError("the positions x(xi, t) are not finite; train with a smaller learning rate")
+            if bool(((moved - xi).abs() <= 2 * torch.finfo(x.dtype).eps * xi.abs().clamp_min(1.0)).all()):
+                break
+            xi = moved
+    return torch.stack([moved, t], dim=1)
+
+
+def attached(paths: Paths, labels: Float[Tensor, "points 2"], points: Tensor) -> Float[Tensor, "points 2"]:
+    """The same labels as a differentiable function of the points and the weights of `paths`.
+
+    Two Newton steps from the solution leave the value as it is and carry derivatives up to the third.
+    """
+    x, t = points.unbind(1)
+    xi = labels[:, 0].detach()
+    for _ in range(2):
+        at = torch.stack([xi, t], dim=1)
+        along = torch.tensor([1.0, 0.0]).to(at).expand_as(at)
+        found, slope = torch.func.jvp(paths, (at,), (along,))
+        xi = xi - (found[:, 0] - x) / slope[:, 0]
+    return torch.stack([xi, t], dim=1)
+
+
+def eulerian(paths: Paths, points: Float[Tensor, "points 2"], period: float | int) -> Float[Tensor, "points 1"]:
+    """u at points (x, t), differentiable by torch.autograd; x anywhere, not only in the first period.
+
+    Warns CharacteristicsCross where x_xi <= 0 at a label that was found.
+    """
+    labels = invert(paths, points, period)
+    with torch.no_grad():
+        along = torch.tensor([1.0, 0.0]).to(labels).expand_as(labels)
+        slope = torch.func.jvp(paths, (labels,), (along,))[1][:, 0]
+        crossed = int((slope <= 0).sum())
+    if crossed:
+        first = float(labels[slope <= 0, 1].min())
+        text = (
+            f"characteristics cross: at {crossed} of {len(labels)} points, the first at t = {first:.4g}, x does not "
+            "grow with the label, and u there is one of several; train longer, or end before the shock (shock_time)"
+        )
+        warnings.warn(text, CharacteristicsCross, stacklevel=2)
+    if torch.is_grad_enabled():
+        labels = attached(paths, labels, points)
+    return paths(labels)[:, 1:]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """How far characteristics have come together.
+
+    Args:
+        smallest: least x_xi on the grid, at `label` and `time`: where 1 / x_xi labels share the room of one.
+        crossed: the earliest time on the grid with x_xi <= 0 somewhere, None if they never meet.
+    """
+
+    smallest: float
+    label: float
+    time: float
+    crossed: float | None
+
+    def __str__(self) -> str:
+        told = f"smallest x_xi {self.smallest:.4g} at label {self.label:.4g}, t = {self.time:.4g}"
+        return told if self.crossed is None else f"{told}; characteristics cross from t = {self.crossed:.4g} on"
+
+
+@torch.no_grad()
+def stretch(
+    paths: Paths,
+    *,
+    period: float | int,
+    until: float | int,
+    labels: int = 512,
+    times: int = 65,
+    dtype: torch.dtype = torch.float64,
+) -> Stretch:
+    """x_xi on a grid of labels and times up to `until`."""
+    xi = torch.arange(labels, dtype=dtype) * (period / labels)
+    t = torch.linspace(0, float(until), times, dtype=dtype)
+    grid = torch.cartesian_prod(t, xi).flip(1)
+    along = torch.tensor([1.0, 0.0], dtype=dtype).expand_as(grid)
+    slope = torch.func.jvp(paths, (grid,), (along,))[1][:, 0]
+    worst = int(slope.argmin())
+    met = grid[slope <= 0, 1]
+    return Stretch(
+        smallest=float(slope[worst]),
+        label=float(grid[worst, 0]),
+        time=float(grid[worst, 1]),
+        crossed=float(met.min()) if len(met) else None,
+    )
