@@ -11,7 +11,7 @@ import numpy as np
 from surrogates.datasets import Fields
 from surrogates.datasets.generators.reference_solver import solver_of
 from surrogates.tasks.field_scores import relative_l2
-from surrogates.workflows.cpu import cpu_seconds
+from surrogates.workflows.cpu import seconds_a_call
 from surrogates.workflows.steps.evaluate import Band, LawRow
 from surrogates.workflows.steps.evaluate_operator import Certified, Costs, OperatorScores, SolverCost
 from surrogates.workflows.steps.rollout import RolledOut
@@ -19,7 +19,6 @@ from surrogates.workflows.steps.rollout import RolledOut
 _SHOWN = 3  # samples that pictures are drawn of: the best, the median and the worst
 _CLOUD = 6000  # values of the cloud of bands and errors
 _TIMED = 16  # samples that the solver is timed on
-_LEAST = 0.3  # CPU seconds that a timing takes at least
 
 
 def scores(operator: Any, data: Fields, arrays: Path) -> OperatorScores:
@@ -63,7 +62,7 @@ def costs(operator: Any, data: Fields, coarser: list[int]) -> Costs:
     many = some[np.arange(32) % len(some)]
     rolled = rollout(operator, some, spread=False)
     final = {n: e[:, -1] for n, e in rolled.error.items()}
-    one, batch = (_timed(lambda d=d: rollout(operator, d, spread=False)) for d in (some[:1], many))
+    one, batch = (seconds_a_call(lambda d=d: rollout(operator, d, spread=False)) for d in (some[:1], many))
     solver, rows = solver_of(some), []
     start = _start_of(operator)
     known = solver is not None and set(final) <= set(getattr(solver, "fields", final))
@@ -250,14 +249,3 @@ def _foreign(operator: Any, data: Fields) -> float | None:
         return None
     flags = [domain.foreign(b.values, b.parameters) for b in operator.members[0].batches(data, targets=True)]
     return float(np.concatenate([f.numpy() for f in flags]).mean())
-
-
-def _timed(call: Any) -> float:
-    call()  # the first call allocates
-    calls, started = 0, cpu_seconds()
-    while cpu_seconds() - started < _LEAST or calls < 2:
-        call()
-        calls += 1
-        if calls >= 200:
-            break
-    return (cpu_seconds() - started) / calls

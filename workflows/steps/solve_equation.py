@@ -23,7 +23,7 @@ from surrogates.workflows.parts import takes_how
 
 FILE = "equation.safetensors"
 _EPOCH = 100  # steps in an epoch of points that never come twice
-_VALID_SEED, _FIXED_SEED, _POLISH_SEED = 1001, 1002, 1003
+_VALID_SEED, _FIXED_SEED, _POLISH_SEED, _CALIBRATION_SEED = 1001, 1002, 1003, 1004
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class SolveEquation:
             ones; left away, every step has fresh ones. lr: peak learning rate.
         weights: of the parts of the loss (residuals and conditions by name), 1 unless given.
         polish: L-BFGS at the end.
-        valid: points on which the best weights are chosen.
+        valid: points on which the best weights are chosen. calibrate: points, where the solution is known, on which the
+            bands are calibrated; left away, the scatter of the members is all there is.
         optimizer, weight_decay, schedule, warmup, ema, clip, validations, patience, dtype: see training.Plan.
     """
 
@@ -90,6 +91,7 @@ class SolveEquation:
     edge: Count = 100
     fixed: Count | None = None
     valid: Count = 500
+    calibrate: Count | None = None
     lr: Positive = 1e-3
     weights: dict[str, Annotated[float, Within(0)]] | None = None
     polish: Polish | None = None
@@ -163,6 +165,9 @@ class SolveEquation:
 
         folders = [desk.job_folder(job) for job in self.jobs()]
         fitted = combine([load(folder / "member.safetensors", trust=desk.trust) for folder in folders])
+        if self.calibrate is not None:
+            problem = fitted.members[0].problem
+            fitted = fitted.calibrate(problem.points(self.calibrate, edge=self.edge, seed=_CALIBRATION_SEED))
         fitted.save(desk.folder / FILE)
         write_json(desk.folder / "history.json", [dict(row) for row in fitted.history])
         write_json(desk.folder / "unknowns.json", [read_json(folder / "unknowns.json") or [] for folder in folders])
