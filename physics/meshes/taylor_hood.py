@@ -24,7 +24,7 @@ class TaylorHood:
     """Spaces on a mesh and the matrices that every flow on it needs.
 
     A velocity is a vector (2 nodes,) with components interleaved by the mesh's nodes, u.reshape(-1, 2)[node]; a
-    pressure is a vector over the vertices. `mass`, `stiffness` act on velocities; `divergence` takes a velocity to (q, div u).
+    pressure is a vector over the vertices. `mass`, `stiffness` act on velocities, `divergence` takes one to (q, div u).
     """
 
     def __init__(self, mesh: MeshTri2) -> None:
