@@ -1,7 +1,7 @@
 """Operations without a rule: opened where torch composes them in Python, else followed by nested forward derivatives.
 
-Nesting k times costs 2^k of the operation, and torch's own formulas for fused operations are not always right when nested,
-so the first use of each operation is told once and its second derivative is compared with a finite difference.
+Nesting k times costs 2^k of the operation, and torch's own formulas for fused operations are not always right when
+nested, so the first use of an operation is told once and its second derivative compared with a finite difference.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ def _tell_once(operation: Any, function: Any, jets: Sequence[Jet], rows: Rows, p
         refuse(operation, "torch's nested derivatives of it are wrong; write it with elementary operations")
     TOLD.add(name)
     warnings.warn(
-        f"{name} has no rule for Taylor series ({where()}) and is followed by nested forward derivatives, at a cost that "
-        "doubles with each order; this is told once",
+        f"{name} has no rule for Taylor series ({where()}) and is followed by nested forward derivatives, at a cost "
+        "that doubles with each order; this is told once",
         SurrogatesWarning,
         stacklevel=2,
     )

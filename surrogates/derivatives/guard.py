@@ -19,8 +19,8 @@ def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping
     if frame.graph and not torch.is_grad_enabled():
         refuse(
             operation,
-            "under torch.no_grad (or in a torch.autograd.Function) it is not said whether it depends on x; take x.detach()"
-            " for a constant, else compute with gradients on",
+            "under torch.no_grad (or in a torch.autograd.Function) it is not said whether it depends on x; take"
+            " x.detach() for a constant, else compute with gradients on",
         )
     if kwargs.get("out") is not None:
         refuse(operation, "out= writes into a tensor that carries no series; use the result instead")

@@ -73,7 +73,7 @@ def _whole(y: Jet) -> tuple[Tensor, ...]:
         summed = n == frame.order and frame.weights is not None
         lead = () if summed else (frame.count,)
         whole = full(c, shape, summed=summed)
-        found.append(y.value.new_zeros(*lead, *shape) if whole is None else whole)
+        found.append(y.value.new_zeros((*lead, *shape)) if whole is None else whole)
     return tuple(found)
 
 

@@ -10,9 +10,8 @@ from torch import Tensor
 from surrogates.derivatives.jet import forms, name_of, rule, where
 from surrogates.physics.errors import DomainError
 
-NUMBERS = (
-    "item tolist numpy __array__ __bool__ __float__ __int__ __index__ __complex__ data_ptr __dlpack__ storage".split()
-)
+NUMBERS = """item tolist numpy data_ptr storage
+__array__ __bool__ __float__ __int__ __index__ __complex__ __dlpack__"""
 """Ways out of torch, on which the series would be lost."""
 
 
@@ -33,7 +32,7 @@ def _enter(operation: Any, why: str) -> None:
     rule(operation)(follow)
 
 
-for _operation in forms(*NUMBERS):
+for _operation in forms(*NUMBERS.split()):
     _enter(
         _operation,
         "the number would not depend on x any more; keep it a tensor (torch.where for a choice by value),"

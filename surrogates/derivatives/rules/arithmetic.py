@@ -140,7 +140,7 @@ def _like(a: Jet, value: Tensor, other: Any) -> Jet:
 
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda a, b: function(b, a)
+    return lambda a, b, **named: function(b, a, **named)
 
 
 def subtract(a: Any, b: Any, alpha: float | int = 1) -> Any:

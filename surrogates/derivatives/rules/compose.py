@@ -1,18 +1,20 @@
 """A function of one number meets a series: f(z) = sum over k of f_k w^k with w = z - z_0.
 
-f_k = f^(k)(z_0) / k! come from a recurrence in k on tensors of the value's shape (`Local`), so the axis of directions meets
-only the powers of w, (w^k)_n = sum over i of w_i (w^(k-1))_(n-i). The top coefficient enters as f_1 w_K, so that it may be
-summed over directions already, and the powers of top order are summed before f_k multiplies them.
+f_k = f^(k)(z_0) / k! come from a recurrence in k on tensors of the value's shape (`Local`), so the axis of directions
+meets only the powers of w, (w^k)_n = sum over i of w_i (w^(k-1))_(n-i). The top coefficient enters as f_1 w_K, so that it
+may be summed over directions already, and the powers of top order are summed before f_k multiplies them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor
 
 from surrogates.derivatives.directions import Frame
+from surrogates.derivatives.fused import composed
 from surrogates.derivatives.jet import Jet, forms, rule
 from surrogates.derivatives.rules.support import gathered
 from surrogates.derivatives.series import Coefficient, convolve, plus, times
@@ -22,7 +24,13 @@ Local = Callable[[Tensor, int], list[Coefficient]]
 
 
 def compose(z: Jet, local: Local) -> Jet:
-    """f(z)."""
+    """f(z), by generated code where that can be had."""
+    found = composed(z, local, eager)
+    return eager(z, local) if found is None else found
+
+
+def eager(z: Jet, local: Local) -> Jet:
+    """f(z) in torch's own operations."""
     frame, top = z.frame, z.frame.order
     if z.sparse:
         value, f = local(z.value, 0)[0], local(gathered(z.value, frame), top)
@@ -76,6 +84,6 @@ def times_z(f: Callable[[Tensor], Tensor], factor: Local) -> Local:
 
     def local(z: Tensor, order: int) -> list[Coefficient]:
         g = factor(z, order) if order else []
-        return [f(z), *(plus(times(c, z), before) for before, c in zip(g, g[1:], strict=False))]
+        return [f(z), *(plus(times(c, z), before) for before, c in pairwise(g))]
 
     return local

@@ -6,7 +6,8 @@ from typing import Any
 
 from surrogates.derivatives.jet import Jet, forms, plain, rule
 
-LIKE = """zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty new_tensor"""
+LIKE = """zeros_like ones_like full_like empty_like rand_like randn_like
+new_zeros new_ones new_full new_empty new_tensor"""
 
 
 def constant(value: Any, like: Jet) -> Jet:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogates.derivatives.rules.compose import Local, along, enter, integral, times_z
+from surrogates.derivatives.jet import forms, plain, rule
+from surrogates.derivatives.rules.compose import Local, along, compose, enter, integral, times_z
 from surrogates.derivatives.series import Coefficient, convolve, plus, times
 
 
@@ -80,6 +82,11 @@ def _gelu_tanh(z: Tensor) -> Tensor:
     return F.gelu(z, approximate="tanh")
 
 
+def _log_gamma(z: Tensor, order: int) -> list[Coefficient]:
+    """f_n = polygamma(n - 1, z) / n!."""
+    return [torch.lgamma(z), *(torch.polygamma(n - 1, z) / math.factorial(n) for n in range(1, order + 1))]
+
+
 tanh = riccati(torch.tanh, 1, 0, -1)
 sigmoid = riccati(torch.sigmoid, 0, 1, -1)
 normal = integral(_normal_tail, bell_curve(1 / math.sqrt(2 * math.pi), 0.5))
@@ -90,6 +97,7 @@ gelu_tanh = times_z(_gelu_tanh, along(lambda z: 0.5 + 0.5 * torch.tanh(math.sqrt
 enter(tanh, "tanh")
 enter(sigmoid, "sigmoid", "expit")
 enter(silu, "silu")
+rule(*forms("gelu"))(lambda input, approximate="none": compose(input, gelu if approximate == "none" else gelu_tanh))
 enter(normal, "ndtr")
 enter(riccati(torch.exp, 0, 1, 0), "exp")
 enter(riccati(torch.exp2, 0, math.log(2), 0), "exp2")
@@ -115,3 +123,12 @@ enter(integral(F.logsigmoid, along(lambda z: torch.sigmoid(-z))), "logsigmoid")
 enter(along(lambda z: z * torch.tanh(F.softplus(z))), "mish")
 enter(along(lambda z: z - torch.tanh(z)), "tanhshrink")
 enter(along(lambda z: z / (1 + torch.abs(z))), "softsign")
+enter(_log_gamma, "lgamma")
+
+
+@rule(*forms("atan2", "arctan2"))
+def atan2(input: Any, other: Any) -> Any:
+    """The angle of (x, y): that of (x_0, y_0), and the angle from there to (x, y), of which the tangent is y x_0 - x y_0
+    over x x_0 + y y_0."""
+    y, x = plain(input), plain(other)
+    return torch.atan2(y, x) + torch.atan((input * x - other * y) / (other * x + input * y))

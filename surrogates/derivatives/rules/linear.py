@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from surrogates.derivatives.columns import linear_and_columns
 from surrogates.derivatives.jet import Jet, forms, frame_of, rule
 from surrogates.derivatives.rules.products import multilinear
-from surrogates.derivatives.rules.support import dense, full, gathered
+from surrogates.derivatives.rules.support import dense, full
 from surrogates.derivatives.series import Coefficient
 
 
@@ -23,10 +24,13 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         return y if bias is None else y + bias
     if isinstance(bias, Jet):
         return linear(input, weight) + bias
-    value, frame = F.linear(input.value, weight, bias), input.frame
+    frame = input.frame
     if not input.sparse:
+        value = F.linear(input.value, weight, bias)
         return Jet.of(value, [None if c is None else F.linear(c, weight) for c in input.higher], frame)
-    columns = gathered(weight, frame)  # (V, out, m)
+    assert frame.indices is not None
+    value, found = linear_and_columns(input.value, weight, bias, frame.indices.flatten())
+    columns = found.unflatten(1, frame.indices.shape).transpose(0, 1)  # (V, out, m)
     higher = [None if c is None else torch.einsum("v...m,vom->v...o", c, columns) for c in input.higher]
     higher[-1] = frame.collapse(higher[-1])
     return Jet.of(value, higher, frame)
@@ -76,7 +80,7 @@ def jointly(operation: Callable[..., Any], *operands: Any) -> Any:
             parts.append(None)
             continue
         lead = () if summed else (frame.count,)
-        zeros = [v.new_zeros(()).expand(*lead, *v.shape) for v in values]
+        zeros = [v.new_zeros(()).expand((*lead, *v.shape)) for v in values]
         inputs = [zero if c is None else c for zero, c in zip(zeros, found, strict=True)]
         parts.append(operation(*inputs) if summed else torch.vmap(operation)(*inputs))
     return _assembled(operation(*values), parts, next(j for j in jets if j is not None))

@@ -42,9 +42,11 @@ def _inside(z: Tensor, min: Any = None, max: Any = None) -> Tensor:
 _enter(torch.relu, lambda z: z > 0, "relu")
 _enter(F.relu6, lambda z: (z > 0) & (z < 6), "relu6")
 _enter(torch.abs, torch.sign, "abs", "absolute", "__abs__")
-_enter(F.leaky_relu, lambda z, negative_slope=0.01: torch.where(z > 0, 1.0, negative_slope), "leaky_relu")
+_enter(
+    F.leaky_relu, lambda z, negative_slope=0.01: torch.where(z > 0, torch.ones_like(z), negative_slope), "leaky_relu"
+)
 _enter(F.hardtanh, lambda z, min_val=-1.0, max_val=1.0: (z > min_val) & (z < max_val), "hardtanh")
-_enter(F.hardsigmoid, lambda z: ((z > -3) & (z < 3)) / 6, "hardsigmoid")
+_enter(F.hardsigmoid, lambda z: ((z > -3) & (z < 3)).to(z) / 6, "hardsigmoid")
 _enter(F.threshold, lambda z, threshold, value: z > threshold, "threshold")
 _enter(F.softshrink, lambda z, lambd=0.5: z.abs() > lambd, "softshrink")
 _enter(F.hardshrink, lambda z, lambd=0.5: z.abs() > lambd, "hardshrink")
@@ -94,7 +96,7 @@ def selu(input: Jet, inplace: bool = False) -> Jet:
 
 @rule(*forms("softplus"))
 def softplus(input: Jet, beta: float | int = 1.0, threshold: float | int = 20.0) -> Jet:
-    """log(1 + exp(beta z)) / beta, f' = sigmoid(beta z); beyond the threshold torch returns z, and so its derivatives."""
+    """log(1 + exp(beta z)) / beta, f' = sigmoid(beta z); beyond the threshold torch returns z, so do its derivatives."""
 
     def local(z: Tensor, order: int) -> list[Coefficient]:
         y: list[Coefficient] = [F.softplus(z, beta, threshold)]

@@ -1,7 +1,7 @@
 """Powers: the coefficients of z^p at z_0 are binomial(p, n) z_0^(p-n).
 
 A whole p >= 0 ends the sum at n = p, so that x^2 and x^3 have all their derivatives at x = 0, where the recurrence
-n z_0 y_n = ... divides by zero; for other p the coefficients at zero are infinite from n > p on, as the derivatives are.
+n z_0 y_n = ... divides by zero; for other p the coefficients at zero are infinite from n > p on, as derivatives are.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from surrogates.derivatives.jet import Jet, forms, frame_of, rule
 from surrogates.derivatives.rules.support import dense, full
@@ -81,7 +80,7 @@ def einsum(equation: str, *operands: Any) -> Jet:
 @rule(*forms("bilinear"))
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """x W y + b."""
-    y = multilinear(F.bilinear, input1, input2, weight)
+    y = multilinear(lambda a, b, w: torch.einsum("...i,oij,...j->...o", a, w, b), input1, input2, weight)
     return y if bias is None else y + bias
 
 

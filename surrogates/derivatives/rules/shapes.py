@@ -12,14 +12,13 @@ from torch.nn import functional as F
 from surrogates.derivatives.jet import Jet, forms, plain, rule
 from surrogates.derivatives.rules.linear import everywhere, jointly
 
-
-MOVED = """reshape unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes swapdims t T mT H
-mH adjoint expand expand_as broadcast_to reshape_as narrow select unbind split split_with_sizes chunk tensor_split hsplit
-vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile repeat_interleave
-contiguous clone index_select gather take take_along_dim unfold fold pixel_shuffle pixel_unshuffle channel_shuffle
-atleast_1d atleast_2d atleast_3d positive __pos__"""
-ADDED_UP = """cumsum trace diff trapezoid trapz cumulative_trapezoid avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d
-adaptive_avg_pool2d adaptive_avg_pool3d interpolate upsample"""
+MOVED = """reshape reshape_as unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes
+swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind split split_with_sizes chunk tensor_split
+hsplit vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile clone
+repeat_interleave contiguous index_select gather take take_along_dim unfold fold pixel_shuffle pixel_unshuffle
+channel_shuffle atleast_1d atleast_2d atleast_3d positive __pos__"""
+ADDED_UP = """cumsum trace diff trapezoid trapz cumulative_trapezoid avg_pool1d avg_pool2d avg_pool3d
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d interpolate upsample"""
 COMPLEX = "real imag conj conj_physical resolve_conj resolve_neg view_as_real view_as_complex"
 FOURIER = """fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn fftshift ifftshift"""
 
