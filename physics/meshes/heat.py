@@ -130,8 +130,8 @@ def transient_heat(
     gaps = np.diff(times)
     if min(conductivity, capacity) <= 0 or steps < 1 or not len(gaps) or np.ptp(gaps) > 1e-9 * gaps[0] or gaps[0] <= 0:
         raise DomainError(
-            f"conductivity={conductivity}, capacity={capacity}, steps={steps}, times={times}; give positive numbers and "
-            "at least two evenly spaced ascending times"
+            f"conductivity={conductivity}, capacity={capacity}, steps={steps}, times={times}; give positive numbers "
+            "and at least two evenly spaced ascending times"
         )
     field, dt = _Conduction(mesh), gaps[0] / steps
     wall, known = field.prescribed(fixed)
