@@ -14,6 +14,7 @@ from torch import Tensor
 from surrogates.evaluation.coverage import coverage, energy_band, spearman
 from surrogates.evaluation.member_band import member_band
 from surrogates.physics.errors import SurrogatesError
+from surrogates.pinns.moving_frame import invert
 from surrogates.pinns.named import named_problem
 from surrogates.pinns.residuals import residuals_at
 from surrogates.pinns.stream import PointSet
@@ -92,6 +93,7 @@ def scores(fitted: Any, asked: Asked, arrays: Path, progress: Progress) -> Equat
         residual_knows=None if error is None else _number(spearman(seen.residual, error)),
         band_knows=_knows(seen),
         unknowns=tuple(_unknowns(fitted, problem)),
+        stretch=_stretch(fitted),
         file=arrays.name,
     )
 
@@ -128,7 +130,9 @@ def look(fitted: Any, data: PointSet) -> Seen:
 
 
 def residual_sizes(member: Any, points: Tensor) -> dict[str, np.ndarray]:
-    """|residual| by name, (n,), a bounded number of points at a time."""
+    """|residual| by name, (n,), a few points at a time; of a network on labels, for those that arrive at the points."""
+    if hasattr(member.model, "stretch"):
+        points = invert(member.model, points.to(next(member.parameters())), member.model.period)
     parts = [member.residuals(some) for some in points.split(max(1, min(4096, _NUMBERS // points.shape[1])))]
     sizes = [{name: _numpy(r.square().sum(dim=1).sqrt()) for name, r in part.items()} for part in parts]
     return {name: np.concatenate([s[name] for s in sizes]) for name in sizes[0]}
@@ -210,6 +214,12 @@ def _knows(seen: Seen) -> float | None:
     if seen.error is None or not seen.bands:
         return None
     return _number(spearman(np.linalg.norm(next(reversed(seen.bands.values())), axis=1), seen.error))
+
+
+def _stretch(fitted: Any) -> float | None:
+    """The least x_xi of Lagrangian networks, None for others."""
+    found = [member.model.stretch().smallest for member in fitted.members if hasattr(member.model, "stretch")]
+    return min(found) if found else None
 
 
 def _unknowns(fitted: Any, problem: Any) -> list[Unknown]:

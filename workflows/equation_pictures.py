@@ -12,7 +12,7 @@ from surrogates.pinns.stream import PointSet
 from surrogates.workflows.equation_regions import lines, plane
 
 _CLOUD = 4000  # points of clouds
-_PATHS = 25  # characteristics
+_PATHS, _TIMES = 25, 60  # characteristics
 
 
 def pictures(
@@ -76,12 +76,13 @@ def _inside(problem: Any, points: np.ndarray) -> np.ndarray:
 
 
 def _paths(model: Any, problem: Any, bounds: np.ndarray) -> dict[str, np.ndarray]:
-    """Characteristics of a Lagrangian network, (labels, times)."""
-    if not hasattr(model, "characteristics") or problem.dim != 2:
+    """Characteristics of a Lagrangian network, (times, labels)."""
+    if not hasattr(model, "stretch"):
         return {}
     parameter = next(model.parameters())
-    labels = torch.linspace(float(bounds[0, 0]), float(bounds[1, 0]), _PATHS).to(parameter)
-    times = torch.linspace(float(bounds[0, 1]), float(bounds[1, 1]), 60).to(parameter)
+    labels = torch.linspace(*(float(b) for b in bounds[:, 0]), _PATHS).to(parameter)
+    times = torch.linspace(*(float(b) for b in bounds[:, 1]), _TIMES).to(parameter)
+    t, label = torch.meshgrid(times, labels, indexing="ij")
     with torch.no_grad():
-        paths = model.characteristics(labels, times)
+        paths = model(torch.stack([label.ravel(), t.ravel()], dim=1))[:, 0].reshape(t.shape)
     return {"paths": paths.double().cpu().numpy(), "path_times": times.double().cpu().numpy()}

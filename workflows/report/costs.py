@@ -10,11 +10,13 @@ from surrogates.workflows.report import figures
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.page import Picture, Section, Table
 
+_TRAINING = ("train", "train_operator", "solve_equation")
+
 
 def invested(run: FinishedRun) -> tuple[float, float]:
     """CPU seconds for (reference data, training)."""
     data = [u for kind in ("generate", "generate_fields") for u in run.of(kind)]
-    training = [u for kind in ("train", "train_operator") for u in run.of(kind)]
+    training = [u for kind in _TRAINING for u in run.of(kind)]
     return sum(u.cpu_seconds for u in data), sum(u.cpu_seconds for u in training)
 
 
@@ -62,7 +64,7 @@ def provenance(run: FinishedRun) -> list[tuple[str, str]]:
     rows: list[tuple[str, Any]] = [("run", run.name), ("seed", run.workflow.get("seed", 0))]
     rows += [("machine", ", ".join(f"{k} {v}" for k, v in run.machine.items()))]
     rows += [("versions", ", ".join(f"{k} {v}" for k, v in run.versions.items()))]
-    for unit in (*run.of("train"), *run.of("train_operator")):
+    for unit in (u for kind in _TRAINING for u in run.of(kind)):
         rows += [("checkpoint", f"{unit.name}/{unit.result.file}, SHA-256 {unit.result.digest}")]
         rows += [("method", paper) for paper in unit.result.papers]
     rows += [("CPU seconds", ", ".join(f"{u.name} {u.cpu_seconds:.0f}" for u in run.units))]

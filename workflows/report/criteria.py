@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from surrogates.workflows.report import crystals_criteria as crystals
+from surrogates.workflows.report import equations_criteria as equations
 from surrogates.workflows.report import fields_criteria as fields
 from surrogates.workflows.report.accuracy import ordered, slope
 from surrogates.workflows.report.finished import Finished, FinishedRun
@@ -24,6 +25,8 @@ def criteria(run: FinishedRun) -> list[Criterion]:
     """Every criterion that a run is judged by; those not measured say so."""
     if any(run.of("train_operator")) or any(run.of("evaluate_operator")):
         return list(fields.criteria(run))
+    if any(run.of("solve_equation")) or any(run.of("evaluate_equation")):
+        return list(equations.criteria(run))
     evaluated = next(run.of("evaluate"), None)
     found = [*_data(run), *(_accuracy(evaluated) if evaluated else [Criterion("force error", None, essential=True)])]
     if evaluated is not None:

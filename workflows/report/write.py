@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surrogates.workflows.files import write_text
-from surrogates.workflows.report import accuracy, costs, crystals, fields, simulations, training
+from surrogates.workflows.report import accuracy, costs, crystals, equations, fields, simulations, training
 from surrogates.workflows.report.criteria import criteria
 from surrogates.workflows.report.finished import Finished, FinishedRun, finished_run
 from surrogates.workflows.report.page import Section, render
@@ -29,12 +29,16 @@ def sections(run: FinishedRun) -> Iterator[Section]:
         yield from _judged(unit, run, again=any(unit.result.scores == one.result.scores for one in judged[:k]))
     for unit in run.of("evaluate_operator"):
         yield from fields.judged(unit, run)
+    for unit in run.of("evaluate_equation"):
+        yield from equations.judged(unit, run)
     for unit in run.of("rollout"):
         yield fields.rollout(unit)
     for unit in run.of("train"):
         yield training.training(unit, costs.invested(run)[0])
     for unit in run.of("train_operator"):
         yield fields.training(unit)
+    for unit in run.of("solve_equation"):
+        yield equations.training(unit)
     for kind, section in (
         ("relax", simulations.minima),
         ("vibrations", simulations.vibrations),

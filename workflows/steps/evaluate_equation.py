@@ -111,7 +111,8 @@ class EquationScores:
             the residual of u = 0; None where both vanish. conditions: root mean square error by name.
         regions: parts of the domain. spread: how bands did by name, "members" or "calibrated". residual_knows,
             band_knows: rank correlation of |residual|, and of the band, with the error. unknowns: of the equation.
-        file: arrays for pictures.
+        stretch: of a Lagrangian network, the least distance of neighbouring paths over their first one; 0 or less where
+            they cross. file: arrays for pictures.
     """
 
     problem: str
@@ -132,6 +133,7 @@ class EquationScores:
     residual_knows: float | None = None
     band_knows: float | None = None
     unknowns: tuple[Unknown, ...] = ()
+    stretch: float | None = None
     file: str = ""
 
     @property
