@@ -4,8 +4,9 @@ Bending: MITC4 (Bathe and Dvorkin, 10.1002/nme.1620210213): bilinear deflection 
 shears tied at the middles of the sides, shear factor 5/6; it converges to Reissner-Mindlin plates. Membrane: bilinear
 with incompatible modes (Taylor, Beresford and Wilson, 10.1002/nme.1620100602), so that webs bend in their plane without
 locking. Drilling: a small stiffness between the rotation about the normal and the membrane's own rotation, so that
-rigid turns cost nothing. Facets are flat: a warped quadrilateral is projected onto its mean plane and locks; keep them flat.
-Any consistent units; degrees of freedom of a node are three displacements and the vector of small rotations.
+rigid turns cost nothing. Facets are flat: a warped quadrilateral is projected onto its mean plane and locks; keep
+them flat. Any consistent units; degrees of freedom of a node are three displacements and the vector of small
+rotations.
 """
 
 from __future__ import annotations
