@@ -47,7 +47,7 @@ def poisson(dde):
 
     def data(pde):
         edge = dde.icbc.DirichletBC(line, lambda x: 0, lambda x, on: on)
-        return dde.data.PDE(line, pde, edge, num_domain=12, num_boundary=2, num_test=20)
+        return dde.data.PDE(line, pde, edge, num_domain=12, num_boundary=2, num_test=20, train_distribution="pseudo")
 
     return dde.nn.FNN([1, 10, 10, 1], "tanh", "Glorot uniform"), theirs, ours, data, []
 
@@ -107,17 +107,18 @@ def run(dde, script, side, optimizer, steps, callbacks=lambda dde: []):
     return np.array(history.loss_train), np.array(history.loss_test), weights, model
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "L-BFGS"])
-@pytest.mark.parametrize("script", [poisson, burgers, beam])
+@pytest.mark.parametrize(
+    ("script", "optimizer"), [(poisson, "adam"), (burgers, "adam"), (beam, "adam"), (poisson, "L-BFGS")]
+)
 def test_a_script_keeps_its_losses_step_by_step(dde, script, optimizer):
-    dde.optimizers.LBFGS_options.update(maxiter=6, iter_per_step=2, fun_per_step=8)
+    dde.optimizers.LBFGS_options.update(maxiter=4, iter_per_step=2, fun_per_step=8)
     found = {}
     for side in ("theirs", "ours"):
-        train, test, weights, _ = run(dde, script, side, optimizer, 12)
+        train, test, weights, _ = run(dde, script, side, optimizer, 6)
         found[side] = (train, test, weights, torch.get_rng_state(), np.random.random())  # noqa: NPY002 (DeepXDE draws from it)
     theirs, ours = found["theirs"], found["ours"]
     assert len(ours[0]) == len(theirs[0])
-    assert ours[0][-1].sum() < 0.95 * ours[0][0].sum()
+    assert ours[0][-1].sum() < ours[0][0].sum()
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-8)
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-8)
     for mine, other in zip(ours[2], theirs[2], strict=True):
@@ -130,9 +131,9 @@ def test_single_precision_and_resampling_and_checkpoints(dde, tmp_path):
     dde.config.set_default_float("float32")
     kept = {}
     for side in ("theirs", "ours"):
-        losses, _, _, model = run(dde, burgers, side, "adam", 12, lambda d: [d.callbacks.PDEPointResampler(period=4)])
+        losses, _, _, model = run(dde, poisson, side, "adam", 6, lambda d: [d.callbacks.PDEPointResampler(period=2)])
         saved = model.save(str(tmp_path / side))
-        points = np.random.default_rng(0).uniform(size=(7, 2))
+        points = np.random.default_rng(0).uniform(size=(7, 1))
         kept[side] = (losses, model.predict(points, operator=model.data.pde), model, saved, points)
         assert losses.dtype == np.float32
     np.testing.assert_allclose(kept["ours"][0], kept["theirs"][0], rtol=1e-4)
@@ -187,30 +188,33 @@ def test_values_at_the_points_are_those_of_the_loop():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def noisy(scale):
-    """A residual with an unbiased random factor: mean 1, standard deviation `scale`."""
-    return lambda u, x: (u(x) ** 2).sum(1) * (1 + scale * torch.randn((), dtype=x.dtype)) - 0.3
+class Rows(nn.Module):
+    """u(x) = tanh(a x) with a number of its own for each row: one backward pass has the gradient of every row."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.a = nn.Parameter(torch.full((rows, 1), 0.7, dtype=torch.float64))
+
+    def forward(self, x):
+        return torch.tanh(self.a * x)
 
 
-def gradient(residual, net, x):
-    net.zero_grad()
-    (residual(x, net(x)) ** 2).mean().backward()
-    return torch.cat([p.grad.flatten() for p in net.parameters()])
-
-
-def test_unbiased_gradients_of_a_random_residual():
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_unbiased_gradients_of_a_random_residual(unbiased):
     torch.manual_seed(0)
-    net = Counted()
-    x = torch.rand(4, 3, dtype=torch.float64)
-    exact = gradient(Residual(net, noisy(0.0)), net, x)
-    torch.testing.assert_close(gradient(Residual(net, noisy(0.0), unbiased=True), net, x), exact, rtol=1e-14, atol=0)
-    found = {}
-    for unbiased in (True, False):
-        residual = Residual(net, noisy(1.0), unbiased=unbiased)
-        draws = torch.stack([gradient(residual, net, x) for _ in range(1500)])
-        found[unbiased] = (draws.mean(0) - exact).abs() / (draws.std(0) / len(draws) ** 0.5)
-    assert found[True].max() < 4
-    assert found[False].max() > 8
+    rows = 20_000
+    net, x = Rows(rows), torch.full((rows, 1), 0.9, dtype=torch.float64)
+
+    def gradients(scale):
+        def function(u, x):
+            return along(u, x, 0, 2) * (1 + scale * torch.randn_like(x)) + u(x) - 0.3
+
+        loss = (Residual(net, function, unbiased=unbiased)(x, net(x)) ** 2).sum()
+        return torch.autograd.grad(loss, net.a)[0]
+
+    exact, drawn = gradients(0.0)[0, 0], gradients(0.5)
+    errors = (drawn.mean() - exact).abs() / (drawn.std() / rows**0.5)
+    assert errors < 4 if unbiased else errors > 20
 
 
 def test_an_unbiased_list_keeps_values_of_one_draw_and_gradients_of_the_other():
