@@ -1,0 +1,1 @@
+"""Matrix product states: truncation, canonical forms, solvers."""
