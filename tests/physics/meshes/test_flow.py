@@ -78,16 +78,16 @@ def test_cylinder_at_reynolds_20():
 @pytest.mark.slow
 def test_cylinder_sheds_vortices_at_reynolds_100():
     """DFG 2D-2: largest drag 3.22 to 3.24, largest lift 0.98 to 1.02, Strouhal number 0.295 to 0.305."""
-    mesh = quadratic(triangulate(CHANNEL, 0.045, near=0.009, growth=0.12), CHANNEL)
+    mesh = quadratic(triangulate(CHANNEL, 0.04, near=0.0065, growth=0.12), CHANNEL)
     walls = {"left": parabola(1.5, 0.41), **WALLS, "hole": (0, 0)}
-    flow = unsteady_flow(mesh, nu=1e-3, walls=walls, times=[0, 6], dt=1 / 1600, forces=["hole"])
+    flow = unsteady_flow(mesh, nu=1e-3, walls=walls, times=[0, 6], dt=1 / 2000, forces=["hole"])
     late = flow.steps > 4.5
     drag, lift = (flow.forces["hole"][late] * 2 / 0.1).T
     assert 3.22 <= drag.max() <= 3.24
     assert 0.98 <= lift.max() <= 1.02
     up = np.flatnonzero((lift[:-1] < 0) & (lift[1:] >= 0))
     crossing = up - lift[up] / (lift[up + 1] - lift[up])
-    assert 0.295 <= 0.1 / (np.diff(crossing).mean() / 1600) <= 0.305
+    assert 0.295 <= 0.1 / (np.diff(crossing).mean() / 2000) <= 0.305
 
 
 def test_bad_flows_are_named(channel):
