@@ -194,6 +194,9 @@ REDUCED = {
     "normalize": lambda x: F.normalize(x.sin(), dim=-1) * F.cosine_similarity(x, x.cos(), dim=-1)[:, None],
     "batch_norm": lambda x: F.batch_norm(x.sin(), M, M**2 + 0.5, M, M),
     "rms_norm": lambda x: F.rms_norm(x.sin(), (8,), M, 1e-3),
+    "layer_norm": lambda x: F.layer_norm(x.sin(), (8,), M, M),
+    "group_norm": lambda x: F.group_norm(x.sin(), 2, M, M),
+    "instance_norm": lambda x: F.instance_norm(grid(x.sin())),
     "attention": lambda x: F.scaled_dot_product_attention(grid(x), grid(x.sin()), grid(x.cos()), is_causal=True),
     "dropout off": lambda x: F.dropout(x.sin(), 0.5, training=False),
 }
@@ -236,10 +239,17 @@ def check(u, x, order=6, definition=None):
         torch.testing.assert_close(part[-1], WEIGHTS @ whole[few], rtol=1e-11, atol=size)
 
 
+def standardised(x):
+    return (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, correction=0, keepdim=True) + 1e-5)
+
+
 DEFINITIONS = {  # where torch's own higher derivatives are slow, missing or taken for constants
     "gelu": lambda x: x * (1 + torch.erf(x / math.sqrt(2))) / 2,
     "gelu tanh": lambda x: x * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)),
     "hardsigmoid": lambda x: torch.clamp(x + 3, 0, 6) / 6,
+    "layer_norm": lambda x: standardised(x.sin()) * M + M,
+    "group_norm": lambda x: standardised(grid(x.sin())).flatten(1) * M + M,
+    "instance_norm": lambda x: standardised(grid(x.sin())),
     "normalize": lambda x: (
         x.sin()
         / x.sin().norm(dim=-1, keepdim=True)
