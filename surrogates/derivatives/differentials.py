@@ -239,14 +239,16 @@ class PartialSum:
     partials: Sequence[Sequence[int]]
     coefficients: Tensor | float | int = 1.0
 
-    @property
-    def order(self) -> int:
+    def __post_init__(self) -> None:
         orders = {len(axes) for axes in self.partials}
         if len(orders) != 1 or not orders <= set(range(1, HIGHEST + 1)):
             raise DomainError(
                 f"partials of orders {sorted(orders)} were given; sum those of one order, 1 to {HIGHEST}, at a time"
             )
-        return orders.pop()
+
+    @property
+    def order(self) -> int:
+        return len(self.partials[0])
 
     def count(self, x: Tensor) -> int:
         return len(polarise(self.partials).directions)

@@ -1,6 +1,6 @@
 """Differential operators of a function of x: Laplacian, biharmonic, partials of any kind, exact or estimated.
 
-`u` is any callable of torch operations from (batch, d) to (batch, outputs), and so are results, with the graph to the
+`u` is any callable of torch operations from x (batch, d) to (batch, outputs), and so are results, with the graph to the
 parameters of u. `how` is None (planned by cost and memory, see `plan`), `Exact()`, `Sparse(samples=16)` or
 `Dense(samples=16, law=...)`; estimates are without bias. Orders go up to 6. `axes` are the coordinates an operator
 differentiates by, all when None. Every function raises DomainError for a u that cannot be called or followed, for axes
@@ -32,14 +32,14 @@ FEW = 8
 
 
 def laplacian(
-    u: Any, x: Float[Tensor, "batch d"], *, axes: Sequence[int] | None = None, how: How | None = None
+    u: Any, x: Tensor, *, axes: Sequence[int] | None = None, how: How | None = None
 ) -> Float[Tensor, "batch outputs"]:
     """sum over axes of u_ii."""
     return operate(Diagonal(2, 1.0, axes), u, x, how)
 
 
 def biharmonic(
-    u: Any, x: Float[Tensor, "batch d"], *, axes: Sequence[int] | None = None, how: How | None = None
+    u: Any, x: Tensor, *, axes: Sequence[int] | None = None, how: How | None = None
 ) -> Float[Tensor, "batch outputs"]:
     """sum over pairs of axes of u_iijj, the Laplacian of the Laplacian; samples of `Sparse` are pairs."""
     return operate(Biharmonic(axes), u, x, how)
@@ -47,7 +47,7 @@ def biharmonic(
 
 def diagonal_operator(
     u: Any,
-    x: Float[Tensor, "batch d"],
+    x: Tensor,
     coefficients: Tensor | float | int,
     order: int,
     *,
@@ -61,16 +61,14 @@ def diagonal_operator(
     return operate(Diagonal(order, coefficients, axes), u, x, how)
 
 
-def second_order(
-    u: Any, x: Float[Tensor, "batch d"], factor: Tensor, *, how: How | None = None
-) -> Float[Tensor, "batch outputs"]:
+def second_order(u: Any, x: Tensor, factor: Tensor, *, how: How | None = None) -> Float[Tensor, "batch outputs"]:
     """trace(S S^T Hess u) with S = factor, (d, r) or (batch, d, r)."""
     return operate(SecondOrder(factor), u, x, how)
 
 
 def partial_sum(
     u: Any,
-    x: Float[Tensor, "batch d"],
+    x: Tensor,
     wanted: Sequence[Sequence[int]],
     coefficients: Tensor | float | int = 1.0,
     *,
@@ -80,9 +78,7 @@ def partial_sum(
     return operate(PartialSum(tuple(tuple(axes) for axes in wanted), coefficients), u, x, how)
 
 
-def partials(
-    u: Any, x: Float[Tensor, "batch d"], wanted: Sequence[Sequence[int]]
-) -> tuple[Float[Tensor, "batch outputs"], ...]:
+def partials(u: Any, x: Tensor, wanted: Sequence[Sequence[int]]) -> tuple[Float[Tensor, "batch outputs"], ...]:
     """Each wanted partial from one pass: () is the value, (0, 0, 1) is u_001."""
     _check(u, x)
     combined = polarise(wanted)
@@ -95,20 +91,19 @@ def partials(
             results.append(found[0])
             continue
         k = len(axes)
-        weights = torch.tensor([float(c) for c in coefficients.values()], dtype=x.dtype, device=x.device)
-        some = found[k] if len(coefficients) == len(found[k]) else found[k][list(coefficients)]
+        order = sorted(coefficients)
+        weights = torch.tensor([float(coefficients[j]) for j in order], dtype=x.dtype, device=x.device)
+        some = found[k] if len(order) == len(found[k]) else found[k][order]
         results.append(torch.tensordot(weights * math.factorial(k), some, dims=1))
     return tuple(results)
 
 
-def mixed(u: Any, x: Float[Tensor, "batch d"], axes: Sequence[int]) -> Float[Tensor, "batch outputs"]:
+def mixed(u: Any, x: Tensor, axes: Sequence[int]) -> Float[Tensor, "batch outputs"]:
     """One partial derivative, by its axes."""
     return partials(u, x, [axes])[0]
 
 
-def directional(
-    u: Any, x: Float[Tensor, "batch d"], v: Float[Tensor, "*batch d"], order: int = 1
-) -> Float[Tensor, "batch outputs"]:
+def directional(u: Any, x: Tensor, v: Tensor, order: int = 1) -> Float[Tensor, "batch outputs"]:
     """d^order/dt^order u(x + t v) at t = 0; v (d,) or (batch, d)."""
     _check(u, x)
     if v.shape not in (x.shape[1:], x.shape):
@@ -129,7 +124,7 @@ class Parabolic:
 
 def parabolic(
     u: Any,
-    x: Float[Tensor, "batch d"],
+    x: Tensor,
     operator: Differential | None = None,
     *,
     time: int = -1,
@@ -141,6 +136,8 @@ def parabolic(
         operator: `Diagonal` or `SecondOrder` of order 2; the Laplacian of all coordinates but `time` when None.
     """
     _check(u, x)
+    if not -x.shape[-1] <= time < x.shape[-1]:
+        raise DomainError(f"time is column {time} and x has {x.shape[-1]}; count them from 0, or from -1 backwards")
     axis = time % x.shape[-1]
     operator = Diagonal(2, 1.0, [i for i in range(x.shape[-1]) if i != axis]) if operator is None else operator
     if operator.order != 2:
@@ -163,7 +160,7 @@ class Estimate:
     standard_error: Tensor
 
 
-def estimate(u: Any, x: Float[Tensor, "batch d"], operator: Differential, how: Sparse | Dense) -> Estimate:
+def estimate(u: Any, x: Tensor, operator: Differential, how: Sparse | Dense) -> Estimate:
     """An estimate with its spread: draws are kept apart, at about twice the time of their collapsed sum.
 
     Args:
@@ -204,6 +201,8 @@ def operate(operator: Differential, u: Any, x: Tensor, how: How | None) -> Tenso
 def _chosen(operator: Differential, u: Any, x: Tensor, how: How | None) -> _Chosen:
     if not 1 <= operator.order <= HIGHEST:
         raise DomainError(f"order {operator.order} is not among 1 to {HIGHEST}; jets reach no further")
+    if isinstance(how, Exact) and how.at_once is not None and how.at_once < 1:
+        raise DomainError(f"at_once is {how.at_once}; a pass takes at least one direction")
     if how is None or isinstance(how, Exact):
         if how is None and operator.count(x) <= FEW:
             return _Chosen(Exact())

@@ -26,7 +26,7 @@ from surrogates.physics.errors import DomainError, SurrogatesWarning
 
 WORTH = 8.0
 SAMPLES = 16
-MEMORY = 2 << 30
+MEMORY = 2.0 * 2**30
 """Bytes that one pass may keep for the gradient."""
 KEPT = 4.0
 """Tensors that a jet keeps per coefficient and tensor that u itself keeps for its gradient (measured: 3 to 5)."""
@@ -98,11 +98,13 @@ def plan(
     )
 
 
-def _cost(count: float, order: int) -> float:
+def _cost(count: float | int, order: int) -> float:
     return 2 + count * max(1.0, order * (order - 1) / 2)
 
 
-def _exact(operator: Differential, x: Tensor, notes: Notes | None, one: float, memory: float, how: How | None) -> Plan:
+def _exact(
+    operator: Differential, x: Tensor, notes: Notes | None, one: float, memory: float | int, how: How | None
+) -> Plan:
     given = how if isinstance(how, Exact) else Exact()
     count = operator.count(x)
     fits = max(1, int(memory // one))
@@ -127,10 +129,8 @@ def _exact(operator: Differential, x: Tensor, notes: Notes | None, one: float, m
                 "(x**2).sum(-1) only; leave reduced out"
             )
         return along
-    size = operator.count(x)
-    few = directions(notes.maps, notes.squares, size)
-    rows = sum(len(m) for m in notes.maps)
-    factor = 6 * min(rows, size) / max(1, len(x))  # of L = W Q, in passes of the first layer
+    few = directions(notes.maps, notes.squares)
+    factor = 1.5 * few / max(1, len(x))  # L of W W^T, in passes of the first layer
     through = Plan("reduced", Exact(None, True), few, few, _cost(few, 2) + factor, one * few, "")
     return through if given.reduced or (through.cost < along.cost and through.memory <= memory) else along
 

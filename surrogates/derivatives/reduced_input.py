@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogates.derivatives.jet import QUERIES, forms, name_of
+from surrogates.derivatives.jet import QUERIES, Jet, forms, name_of
 
 
 class NotReducible(Exception):
     """The function does something else with x."""
 
 
+@runtime_checkable
 class Meeting(Protocol):
     """What becomes of x where a function meets it."""
 
@@ -79,7 +80,8 @@ def _square(input: Any, exponent: Any = 2) -> Input:
 
 
 def _product(input: Any, other: Any) -> Input:
-    if input is not other:
+    same = isinstance(input, Input) and isinstance(other, Input) and input.value.data_ptr() == other.value.data_ptr()
+    if not same or not torch.equal(input.columns, other.columns):
         raise NotReducible("mul")
     return _square(input)
 
@@ -105,15 +107,8 @@ def _columns(input: Any, key: Any) -> Tensor:
 
 
 def _only(input: Any, *others: Any) -> None:
-    if (
-        not isinstance(input, Input)
-        or input.squared
-        or any(
-            type(other).__torch_function__ is not torch.Tensor.__torch_function__
-            for other in others
-            if isinstance(other, Tensor) and not isinstance(other, torch.nn.Parameter)
-        )
-    ):
+    """The one input among the arguments comes first."""
+    if not isinstance(input, Input) or input.squared or any(isinstance(other, Input | Jet) for other in others):
         raise NotReducible("an operation on two inputs")
 
 
