@@ -74,9 +74,8 @@ def scores(fitted: Any, asked: Asked, arrays: Path, progress: Progress) -> Equat
     bounds = bounds_of(problem, seen.points)
     spread = {name: _band(seen, name) for name in seen.bands} if seen.truth is not None else {}
     scale, scale_name = residual_scale(fitted, problem, data.interior)
-    conditions = [member.condition_errors(data) for member in fitted.members]
     np.savez(arrays, **pictures(fitted, seen, bounds, asked.map, look))  # type: ignore[arg-type]
-    error, size = seen.error, _size(seen.values if seen.truth is None else seen.truth)
+    error, size = seen.error, size_of(seen)
     return EquationScores(
         problem=told(problem),
         coordinates=tuple(problem.names[:4]) + (("...",) if problem.dim > 4 else ()),
@@ -87,7 +86,7 @@ def scores(fitted: Any, asked: Asked, arrays: Path, progress: Progress) -> Equat
         residual={n: _rms(r) for n, r in seen.residuals.items()},
         residual_scale=scale,
         scale_name=scale_name,
-        conditions={name: _rms(np.array([found[name] for found in conditions])) for name in conditions[0]},
+        conditions=conditions_of(fitted, data),
         regions=tuple(_regions(seen, regions_of(seen.points, bounds, problem.time, asked.regions), scale, size)),
         spread={name: band for name, band in spread.items() if band is not None},
         residual_knows=None if error is None else _number(spearman(seen.residual, error)),
@@ -160,6 +159,12 @@ def residual_scale(fitted: Any, problem: Any, points: Tensor) -> tuple[float | N
         return None, ""
     scale = _rms(_numpy(torch.cat(list(found.values()), dim=1).norm(dim=1)))
     return (scale, "the residual of u = 0") if scale > 1e-12 else (None, "")
+
+
+def conditions_of(fitted: Any, data: PointSet) -> dict[str, float]:
+    """Root mean square error of each condition, over the members too."""
+    each = [member.condition_errors(data) for member in fitted.members]
+    return {name: _rms(np.array([found[name] for found in each])) for name in each[0]}
 
 
 def told(problem: Any) -> str:
@@ -240,8 +245,9 @@ def _unknowns(fitted: Any, problem: Any) -> list[Unknown]:
     return rows
 
 
-def _size(values: np.ndarray) -> float:
-    """Scatter about the mean; of a constant, its size."""
+def size_of(seen: Seen) -> float:
+    """Scatter of the known solution, or of the values, about the mean; of a constant, its size."""
+    values = seen.values if seen.truth is None else seen.truth
     return _rms(np.linalg.norm(values - values.mean(axis=0), axis=1)) or _rms(np.linalg.norm(values, axis=1)) or 1.0
 
 

@@ -71,39 +71,53 @@ def train(
     train_file(structures, keys, settings, save, seed, runs)
 
 
-@app.command(epilog="Example: surrogates evaluate mine.safetensors test.extxyz")
+@app.command(
+    epilog="Example: surrogates evaluate mine.safetensors test.extxyz   or: surrogates evaluate equation.safetensors"
+)
 def evaluate(
     file: Annotated[Path, typer.Argument(help="A checkpoint.")],
-    structures: Annotated[Path, typer.Argument(help="Labelled structures.")],
+    structures: Annotated[
+        Path | None, typer.Argument(help="Labelled structures, fields, or points with values of u.")
+    ] = None,
     energy: Annotated[str, typer.Option(help="Key of the energies.")] = "energy",
     forces: Annotated[str, typer.Option(help="Key of the forces.")] = "forces",
     head: OneHead = None,
     trust: Trust = None,
 ) -> None:
-    """Score a checkpoint on labelled structures."""
+    """Score a checkpoint on data kept apart; a solved equation also at random points, against its known solution."""
     from surrogates.workflows.commands.model import evaluate_file
 
     evaluate_file(file, structures, energy, forces, tuple(trust or ()), head)
 
 
-@app.command(epilog="Example: surrogates predict mine.safetensors new.xyz --out labelled.extxyz")
+@app.command(
+    epilog="Example: surrogates predict mine.safetensors new.xyz --out labelled.extxyz   "
+    "or: surrogates predict equation.safetensors points.csv --out values.csv"
+)
 def predict(
     file: Annotated[Path, typer.Argument(help="A checkpoint.")],
-    structures: Annotated[Path, typer.Argument(help="Structures.")],
-    out: Annotated[Path | None, typer.Option(help="Write structures with energies and forces here.")] = None,
+    structures: Annotated[
+        Path, typer.Argument(help="Structures, fields, or points: a .csv, .npz or .h5 with a column a coordinate.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write what is predicted here, with its spread.")] = None,
     head: OneHead = None,
     trust: Trust = None,
 ) -> None:
-    """Energies and largest forces of structures, with their spread where there is one."""
+    """Energies and forces of structures, fields, or values at points, with their spread where there is one."""
     from surrogates.workflows.commands.model import predict_file
 
     predict_file(file, structures, out, tuple(trust or ()), head)
 
 
-@app.command(epilog="Example: surrogates check mine.safetensors water.xyz   or: surrogates check emt copper.cif")
+@app.command(
+    epilog="Example: surrogates check mine.safetensors water.xyz   or: surrogates check emt copper.cif   "
+    "or: surrogates check equation.safetensors"
+)
 def check(
     calculator: Annotated[str, typer.Argument(help="A checkpoint, or a calculator: module:Class, emt, lj, xtb.")],
-    structures: Annotated[Path, typer.Argument(help="Structures to measure the laws on.")],
+    structures: Annotated[
+        Path | None, typer.Argument(help="Structures or fields to measure the laws on; a solved equation needs none.")
+    ] = None,
     first: Annotated[int, typer.Option(min=1, help="How many of them.")] = 3,
     drift: Annotated[bool, typer.Option("--drift", help="Also run short NVE dynamics.")] = False,
     head: OneHead = None,
@@ -139,7 +153,7 @@ def info(file: Annotated[Path, typer.Argument(help="A checkpoint or a data set."
 
 @app.command(name="list", epilog="Example: surrogates list models")
 def list_things(
-    what: Annotated[str, typer.Argument(help="models, steps, papers, recipes or generators.")],
+    what: Annotated[str, typer.Argument(help="models, problems, steps, papers, recipes or generators.")],
 ) -> None:
     """What there is, read from the source."""
     from surrogates.workflows.commands.listing import print_list

@@ -12,9 +12,9 @@ from surrogates.workflows import field_generators
 from surrogates.workflows.catalogue import step_names, summary_of
 from surrogates.workflows.files import write_text
 from surrogates.workflows.names import checked_name
-from surrogates.workflows.parts import parts_in
+from surrogates.workflows.parts import NETWORKS, PROBLEMS, parts_in
 from surrogates.workflows.recipes_list import recipe_summary, recipes
-from surrogates.workflows.source_tree import classes_of, modules_of, tree_of
+from surrogates.workflows.source_tree import classes_of, functions_of, modules_of, tree_of
 from surrogates.workflows.words import accepted
 
 _PAPER = re.compile(r"arXiv:\s?[\w./-]+\d|doi:\s?\S+|10\.\d{4,}/\S+", re.IGNORECASE)
@@ -53,8 +53,13 @@ def papers() -> list[tuple[str, str]]:
 
 
 def _models() -> list[tuple[str, str]]:
-    rooms = ("surrogates.potentials", "surrogates.operators")
+    rooms = ("surrogates.potentials", "surrogates.operators", NETWORKS)
     return [(name, _first_line(*name.split(":"))) for name in parts_in(rooms)]
+
+
+def _problems() -> list[tuple[str, str]]:
+    """Equations that a step solve_equation can name, with the first line of what they are."""
+    return [(name, _first_line(*name.split(":"))) for name in parts_in((PROBLEMS,))]
 
 
 def _steps() -> list[tuple[str, str]]:
@@ -78,11 +83,13 @@ def _generators() -> list[tuple[str, str]]:
 
 
 def _first_line(module: str, name: str) -> str:
-    return (ast.get_docstring(classes_of(module)[name]) or "").split("\n")[0]
+    node = functions_of(module).get(name) or classes_of(module)[name]
+    return (ast.get_docstring(node) or "").split("\n")[0]
 
 
 _LISTS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "models": _models,
+    "problems": _problems,
     "steps": _steps,
     "papers": papers,
     "recipes": _recipes,

@@ -25,13 +25,18 @@ _BATCH = 64  # structures predicted at once
 
 
 def evaluate_file(
-    file: Path, structures: Path, energy: str, forces: str, trust: tuple[str, ...], head: str | None = None
+    file: Path, structures: Path | None, energy: str, forces: str, trust: tuple[str, ...], head: str | None = None
 ) -> None:
     """Print the scores of a checkpoint; rows that it was trained on are refused."""
     from surrogates.datasets import read_structures
     from surrogates.training import load
+    from surrogates.workflows.commands.equations import evaluate_equation
 
     fitted = load(file, trust=trust, head=head)
+    if _solves(fitted):
+        evaluate_equation(fitted, structures)
+        return
+    structures = _given(structures, "labelled structures, or fields")
     if _holds_fields(structures):
         evaluate_fields(fitted, structures)
         return
@@ -52,13 +57,18 @@ def predict_file(
     from surrogates.datasets.adapters.ase import total_charge
     from surrogates.simulation.charges import warn_of_charges
     from surrogates.training import load
+    from surrogates.workflows.commands.equations import predict_equation
 
+    fitted = load(file, trust=trust, head=head)
+    if _solves(fitted):
+        predict_equation(fitted, structures, out)
+        return
     if _holds_fields(structures):
-        predict_fields(load(file, trust=trust, head=head), structures, out)
+        predict_fields(fitted, structures, out)
         return
     if out is not None:
         check_target(out)
-    fitted = _of_one_head(load(file, trust=trust, head=head), file)
+    fitted = _of_one_head(fitted, file)
     spread = fitted.spread is not None
     atoms = list(read_structures(structures, energy=None, forces=None).atoms)
     _check_known(fitted, atoms)
@@ -77,22 +87,25 @@ def predict_file(
 
 
 def check_calculator(
-    calculator: str, structures: Path, first: int, drift: bool, trust: tuple[str, ...], head: str | None = None
+    calculator: str, structures: Path | None, first: int, drift: bool, trust: tuple[str, ...], head: str | None = None
 ) -> None:
     """Print the laws of a calculator; exit code 1 when one is broken."""
     from surrogates.datasets import read_structures
     from surrogates.simulation.foreign import AseSurrogate
     from surrogates.testing.check_surrogate import check_surrogate
     from surrogates.training import load
+    from surrogates.workflows.commands.equations import check_equation
 
-    if Path(calculator).is_file() and _holds_fields(structures):
-        check_fields(load(calculator, trust=trust, head=head), structures)
+    fitted = load(calculator, trust=trust, head=head) if Path(calculator).is_file() else None
+    if fitted is not None and _solves(fitted):
+        check_equation(fitted)
+        return
+    structures = _given(structures, "structures, or fields, to measure the laws on")
+    if fitted is not None and _holds_fields(structures):
+        check_fields(fitted, structures)
         return
     atoms = list(read_structures(structures, energy=None, forces=None).atoms[:first])
-    if Path(calculator).is_file():
-        thing = _of_one_head(load(calculator, trust=trust, head=head), calculator)
-    else:
-        thing = AseSurrogate(_foreign(calculator, trust))
+    thing = AseSurrogate(_foreign(calculator, trust)) if fitted is None else _of_one_head(fitted, calculator)
     report = check_surrogate(thing, atoms, drift=drift)
     print(report)
     if not report.passed:
@@ -122,6 +135,19 @@ def _holds_fields(path: Path) -> bool:
     from surrogates.workflows.inputs import holds_fields
 
     return holds_fields(str(path))
+
+
+def _solves(fitted: Any) -> bool:
+    """Whether a checkpoint is a network that solves an equation."""
+    from surrogates.workflows.equation_inputs import is_equation
+
+    return is_equation(fitted)
+
+
+def _given(structures: Path | None, what: str) -> Path:
+    if structures is None:
+        raise FileError(f"a file of {what} is missing; only solutions of equations bring points of their own")
+    return structures
 
 
 def _of_one_head(fitted: Any, file: str | Path) -> Any:
