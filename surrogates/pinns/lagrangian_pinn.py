@@ -77,8 +77,15 @@ class LagrangianPINN(nn.Module):
         return torch.cat([x, self.initial(labels) + t * self.state(seen)], dim=1)
 
     def solution(self, points: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 1"]:
-        """u at (x, t). Warns CharacteristicsCross where several labels have arrived at x."""
+        """u at (x, t). Warns CharacteristicsCross where several labels have come to one x."""
         return moving_frame.eulerian(self, points, self.period)
+
+    def characteristics(
+        self, labels: Float[Tensor, "labels 1"], times: Float[Tensor, "times"]
+    ) -> Float[Tensor, "times labels"]:
+        """Positions x(xi, t) of particles at some times, to draw them."""
+        grid = torch.cartesian_prod(times, labels[:, 0]).flip(1)
+        return self(grid)[:, 0].reshape(len(times), len(labels))
 
     def stretch(self, until: float | int | None = None) -> moving_frame.Stretch:
         """How far the characteristics have come together up to `until`, the network's own last time unless given."""

@@ -1,7 +1,7 @@
 """Fields on moving labels: derivatives by x from derivatives by the label, and the way back from x to the label.
 
 A label xi is where a particle starts; `paths` maps (xi, t) to its position x and what it carries, u. Fixed-time
-derivatives by x need the metric x_xi: u_x = u_xi / x_xi and u_xx = (1 / x_xi) d_xi (u_xi / x_xi).
+derivatives by x need the metric x_xi: u_x = u_xi / x_xi and u_xx = (1 / x_xi) d_xi (u_xi / x_xi); see transport.
 """
 
 from __future__ import annotations
@@ -19,18 +19,11 @@ from surrogates.physics.errors import DomainError, SurrogatesWarning
 Paths = Callable[[Tensor], Tensor]
 """(xi, t) (points, 2) -> (x, u) (points, 2), row by row; x - xi and u have the period of the problem in xi."""
 
-_ITERATIONS = 80  # bisection alone needs 53 in double precision
+_ITERATIONS = 60  # bisection alone needs 53 in double precision
 
 
 class CharacteristicsCross(SurrogatesWarning):
     """x(., t) is not increasing, so that a point belongs to several labels, of which one was taken."""
-
-
-def metric_second(
-    stretch: Float[Tensor, "points"], bend: Float[Tensor, "points"], u1: Tensor, u2: Tensor
-) -> Float[Tensor, "points"]:
-    """u_xx = (u_xi_xi - u_xi x_xi_xi / x_xi) / x_xi^2 from x_xi, x_xi_xi, u_xi and u_xi_xi."""
-    return (u2 - u1 * bend / stretch) / stretch**2
 
 
 def invert(paths: Paths, points: Float[Tensor, "points 2"], period: float | int) -> Float[Tensor, "points 2"]:
@@ -59,7 +52,9 @@ def invert(paths: Paths, points: Float[Tensor, "points 2"], period: float | int)
             moved = torch.where(error == 0, xi, torch.where(good, newton, middle))
             if not bool(torch.isfinite(error).all()):
                 raise DomainError("the positions x(xi, t) are not finite; train with a smaller learning rate")
-            if bool(((moved - xi).abs() <= 2 * torch.finfo(x.dtype).eps * xi.abs().clamp_min(1.0)).all()):
+            eps = torch.finfo(x.dtype).eps
+            at_rest = (moved - xi).abs() <= 16 * eps * period
+            if bool((at_rest | (error.abs() <= 16 * eps * (x.abs() + xi.abs() + period))).all()):
                 break
             xi = moved
     return torch.stack([moved, t], dim=1)
@@ -83,20 +78,18 @@ def attached(paths: Paths, labels: Float[Tensor, "points 2"], points: Tensor) ->
 def eulerian(paths: Paths, points: Float[Tensor, "points 2"], period: float | int) -> Float[Tensor, "points 1"]:
     """u at points (x, t), differentiable by torch.autograd; x anywhere, not only in the first period.
 
-    Warns CharacteristicsCross where x_xi <= 0 at a label that was found.
+    Warns CharacteristicsCross where they have crossed by the last time of the points, looked at on a coarse grid.
     """
-    labels = invert(paths, points, period)
-    with torch.no_grad():
-        along = torch.tensor([1.0, 0.0]).to(labels).expand_as(labels)
-        slope = torch.func.jvp(paths, (labels,), (along,))[1][:, 0]
-        crossed = int((slope <= 0).sum())
-    if crossed:
-        first = float(labels[slope <= 0, 1].min())
+    last = max(float(points.detach()[:, 1].max()), 0.0) if len(points) else 0.0
+    grid = {"labels": 128, "times": 17, "dtype": points.dtype, "device": points.device}
+    found = stretch(paths, period=period, until=last, **grid)
+    if found.crossed is not None:
         text = (
-            f"characteristics cross: at {crossed} of {len(labels)} points, the first at t = {first:.4g}, x does not "
-            "grow with the label, and u there is one of several; train longer, or end before the shock (shock_time)"
+            f"{found}; from then on several labels reach the same x, and u there is that of one of them: train longer, "
+            "or end before the shock (see shock_time)"
         )
         warnings.warn(text, CharacteristicsCross, stacklevel=2)
+    labels = invert(paths, points, period)
     if torch.is_grad_enabled():
         labels = attached(paths, labels, points)
     return paths(labels)[:, 1:]
@@ -130,12 +123,13 @@ def stretch(
     labels: int = 512,
     times: int = 65,
     dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
 ) -> Stretch:
     """x_xi on a grid of labels and times up to `until`."""
-    xi = torch.arange(labels, dtype=dtype) * (period / labels)
-    t = torch.linspace(0, float(until), times, dtype=dtype)
+    xi = torch.arange(labels, dtype=dtype, device=device) * (period / labels)
+    t = torch.linspace(0, float(until), times, dtype=dtype, device=device)
     grid = torch.cartesian_prod(t, xi).flip(1)
-    along = torch.tensor([1.0, 0.0], dtype=dtype).expand_as(grid)
+    along = torch.tensor([1.0, 0.0]).to(grid).expand_as(grid)
     slope = torch.func.jvp(paths, (grid,), (along,))[1][:, 0]
     worst = int(slope.argmin())
     met = grid[slope <= 0, 1]

@@ -132,6 +132,6 @@ class PointSet:
         return CollocationBatch(self.interior[torch.as_tensor(rows)].to(device), self.edges, mix(self.seed, rows[0]))
 
 
-def _hash(kind: str, problem: Problem, *numbers: float) -> str:
+def _hash(kind: str, problem: Problem, *numbers: float | int) -> str:
     told = [kind, problem.dim, problem.names if problem.dim <= 100 else None, problem.spec and dict(problem.spec)]
     return hashlib.sha256(json.dumps([*told, *numbers], sort_keys=True).encode()).hexdigest()

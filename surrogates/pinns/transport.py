@@ -71,6 +71,8 @@ class Transport:
 
     def shock_time(self, until: float | int | None = None) -> float | None:
         """When characteristics of nu = 0 cross, None if not before `until`; with nu > 0 fronts form about then."""
+        if not callable(self.speed):
+            return None
         return shock_time(
             self.a,
             lambda x: self.initial(torch.stack([x, torch.zeros_like(x)], dim=-1))[..., 0],
