@@ -62,8 +62,6 @@ def predict_equation(fitted: Any, path: Path, out: Path | None) -> None:
 
 def check_equation(fitted: Any) -> None:
     """Print by how much a solution violates its equation and its conditions; exit code 1 where it is too much."""
-    from dataclasses import replace
-
     from surrogates.workflows.equation_measures import conditions_of, exactly, look, residual_scale, size_of
 
     fitted = replace(fitted, members=tuple(exactly(member) for member in fitted.members))
