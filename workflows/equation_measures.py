@@ -138,15 +138,20 @@ def residual_sizes(member: Any, points: Tensor) -> dict[str, np.ndarray]:
 
 
 def residual_scale(fitted: Any, problem: Any, points: Tensor) -> tuple[float | None, str]:
-    """What the residual is compared with: the root mean square of u_t, or of the residual of u = 0."""
+    """What the residual is compared with: the root mean square of u_t, or of the residual of u = 0.
+
+    u_t is that of the known solution, or of the network where none is known.
+    """
     if problem.time is not None:
+        said = problem.exact or (lambda x: fitted.task.predict(x).values)
         t = points[:, problem.time]
         step = _STEP * float(t.max() - t.min())
         ends = []
         for sign in (1.0, -1.0):
             moved = points.clone()
             moved[:, problem.time] = (t + sign * step).clamp(float(t.min()), float(t.max()))
-            ends.append((_numpy(fitted.task.predict(moved).values), moved[:, problem.time]))
+            with torch.no_grad():
+                ends.append((_numpy(said(moved)), moved[:, problem.time]))
         apart = _numpy(ends[0][1] - ends[1][1])[:, None]
         scale = _rms(np.linalg.norm((ends[0][0] - ends[1][0]) / np.maximum(apart, 1e-300), axis=1))
         return (scale, "the change in time, u_t") if scale > 1e-12 else (None, "")

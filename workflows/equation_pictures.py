@@ -12,7 +12,7 @@ from surrogates.pinns.stream import PointSet
 from surrogates.workflows.equation_regions import lines, plane
 
 _CLOUD = 4000  # points of clouds
-_PATHS, _TIMES = 25, 60  # characteristics
+_PATHS, _TIMES = 13, 60  # characteristics
 
 
 def pictures(

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+_DECADES = 300  # range of an axis from which on there is no room for more than one number a decade
 BLUE, ORANGE, GREY, RED = "#2a6f97", "#d9822b", "#8a8f98", "#b3362b"
 SHADES = (BLUE, ORANGE, "#4f8a5b", "#7b5ea7", "#a0522d", "#5b7f95")
 _STYLE: Any = {
@@ -58,9 +59,11 @@ class Canvas:
 
 
 def plain_numbers(*axes: Any) -> None:
-    """Numbers rather than powers of ten on logarithmic axes, at 1, 2 and 5 of each decade."""
+    """Numbers rather than powers of ten on logarithmic axes: at 1, 2 and 5 of each decade, of many at 1 only."""
     for axis in axes:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = sorted(float(end) for end in axis.get_view_interval())
+        subs = (1,) if low > 0 and high / low > _DECADES else (1, 2, 5)
+        axis.set_major_locator(LogLocator(subs=subs))
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.set_minor_formatter(NullFormatter())
 

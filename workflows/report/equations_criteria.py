@@ -51,7 +51,7 @@ def _errors(unit: Finished, name: str) -> Iterator[Criterion]:
         f"error over that of the best constant, {name}", beside, high=0.1, essential=True, use=ROUGH, advice=advice
     )
     advice = "Train longer, polish with L-BFGS, or use a larger network; it is good for pictures until then."
-    yield Criterion("the same, to compute with", beside, high=0.02, use=FINE, advice=advice)
+    yield Criterion("error over that of the best constant, to compute with", beside, high=0.02, use=FINE, advice=advice)
     if s.start is not None:
         still = s.relative_l2 / s.start if s.start > 0 else None
         advice = (

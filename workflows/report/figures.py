@@ -56,6 +56,7 @@ def spread_against_error(sets: Mapping[str, tuple[np.ndarray, np.ndarray]], *, u
         ends = [max(width.min(), 1e-6), width.max()]
         axis.plot(ends, ends, color=GREY, lw=0.8, label="the promise")
         axis.set(xscale="log", yscale="log", title=name, xlabel=f"90 % band ({unit})", ylabel=f"error ({unit})")
+        axis.set_xlim(left=max(np.quantile(width, 0.005), 1e-6))
         axis.set_ylim(bottom=max(np.quantile(error, 0.005), 1e-6))
         plain_numbers(axis.xaxis, axis.yaxis)
         axis.legend()
