@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from surrogates.blocks.deepxde import deepxde
+from surrogates.derivatives import jet
 from surrogates.physics.errors import DomainError
 from surrogates.pinns.drawing import in_double, mix, seeded
 
@@ -147,8 +148,8 @@ def named_conditions(conditions: Any) -> dict[str, Condition]:
 
 def along(u: Field, x: Float[Tensor, "points dim"], v: Float[Tensor, "points dim"]) -> tuple[Tensor, Tensor]:
     """u and its derivative along v, each (points, outputs)."""
-    value, slope = torch.func.jvp(u, (x,), (v,))
-    return value, slope
+    value, slope = jet(u, x, v[None], 1)
+    return value, slope[0]
 
 
 def _right_hand_side(name: str, func: Any, array: np.ndarray) -> Tensor:

@@ -8,7 +8,8 @@ boundary conditions with deep neural networks (arXiv:2007.07442), periodic input
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -93,7 +94,7 @@ class FromInitial(nn.Module):
         self,
         net: nn.Module,
         *,
-        initial: Callable[[Tensor], Tensor],
+        initial: Any,
         time: int = -1,
         start: float | int = 0.0,
         scale: float | int = 1.0,
@@ -109,7 +110,8 @@ class FromInitial(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch outputs"]:
         after = (x[:, self.time].unsqueeze(-1) - self.start) / self.scale
-        return self.initial(x) + after * self.net(x)
+        out: Tensor = self.initial(x) + after * self.net(x)
+        return out
 
 
 class Periodic(nn.Module):

@@ -36,7 +36,7 @@ class Positive:
 class Unknowns(nn.Module):
     """The unknown parameters of a problem as trainable numbers; calling it gives their values by name."""
 
-    def __init__(self, parameters: Mapping[str, float | int | Positive]) -> None:
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
         super().__init__()
         self._positive = {name: p for name, p in parameters.items() if isinstance(p, Positive)}
         self.theta = nn.ParameterDict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -42,11 +42,11 @@ class Problem:
     """
 
     dim: int
-    residual: Callable[..., Any]
+    residual: Any
     geometry: Any = None
     conditions: Any = ()
-    exact: Callable[[Tensor], Tensor] | None = None
-    sample: Callable[[int, torch.Generator], Tensor] | None = None
+    exact: Any = None
+    sample: Any = None
     coordinates: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     spec: Mapping[str, Any] | None = None
@@ -108,7 +108,7 @@ class Problem:
         """n points of the domain, a function of n and the seed only. Raises DomainError where `sample` gives others."""
         if self.sample is None:
             return draw(self.domain, n, seed).to(device)
-        found = self.sample(n, torch.Generator(device).manual_seed(seed))
+        found: Any = self.sample(n, torch.Generator(device).manual_seed(seed))
         if not isinstance(found, Tensor) or tuple(found.shape) != (n, self.dim):
             given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise DomainError(f"sample(n={n}, generator) gave {given}; it must give a tensor ({n}, {self.dim})")

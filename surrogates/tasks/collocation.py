@@ -51,6 +51,14 @@ class Collocation(nn.Module):
         unbiased: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
+            raise DomainError(
+                f"model={type(model).__name__} has no weights to train; give a network, such as PINN(...)"
+            )
+        if not isinstance(problem, Problem | Mapping):
+            raise DomainError(
+                f"problem is a {type(problem).__name__}; give a Problem, or the name and arguments of one"
+            )
         self.problem = problem if isinstance(problem, Problem) else _from_file(problem)
         self.model, self.weighting, self.unbiased = model, weighting, unbiased
         if weighting is not None and self.problem.time is None:

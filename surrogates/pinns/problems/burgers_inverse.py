@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from surrogates.blocks.deepxde import deepxde
-from surrogates.derivatives import jet
+from surrogates.derivatives import partials
 from surrogates.physics.errors import DomainError
 from surrogates.physics.solutions.burgers_front import burgers_front
 from surrogates.pinns.inverse import Positive
@@ -51,8 +51,8 @@ def burgers_inverse(
         return burgers_front(points, c=0.0, nu=nu, amplitude=-1.0, period=2.0, until=until)
 
     def residual(u: Any, x: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        value, first, second = jet(u, x, torch.eye(2).to(x), 2)
-        return first[1] + value * first[0] - parameters["nu"] * second[0]
+        value, u_x, u_t, u_xx = partials(u, x, [(), (0,), (1,), (0, 0)])
+        return u_t + value * u_x - parameters["nu"] * u_xx
 
     def measured(geometry: Any) -> Mapping[str, Any]:
         draws = np.random.default_rng(seed)
