@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from surrogates.blocks.deepxde import deepxde
 from surrogates.workflows.recipes_list import recipes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -115,6 +116,15 @@ def test_born_kernels_appear_order_by_order(folder, capsys):
     alone, both = (line.split() for line in capsys.readouterr().out.splitlines()[:2])
     assert float(both[-2]) < 0.25 * float(alone[-2])  # the second kernel, per cent
     assert float(both[-2]) < 20
+
+
+def test_a_deepxde_problem_with_our_derivatives(folder, capsys):
+    deepxde()  # leaves the user's home and torch's default device alone
+    found = runpy.run_path(
+        str(smaller("11_deepxde_residual.py", folder, {"iterations=1000": "iterations=40"})), run_name="__main__"
+    )
+    assert found["relative"](found["model"].predict(found["x"]), found["u"]) < 0.5
+    assert "of Lap u + sin u 0." in capsys.readouterr().out
 
 
 @pytest.mark.slow

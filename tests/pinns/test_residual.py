@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from surrogates.blocks.deepxde import deepxde
-from surrogates.derivatives import jet
+from surrogates.derivatives import jet, laplacian
 from surrogates.physics.errors import DomainError, SurrogatesError
+from surrogates.physics.solutions.on_ball import sine_gordon
+from surrogates.physics.solutions.two_body import two_body
 from surrogates.pinns import Residual
 
 
@@ -155,6 +157,31 @@ def test_forward_mode_and_torch_defaults_survive(dde):
         losses[mode] = run(dde, poisson, "ours", "adam", 3)[0]
     np.testing.assert_array_equal(losses["forward"], losses["reverse"])
     assert (torch.get_default_dtype(), torch.get_default_device()) == defaults
+
+
+@pytest.mark.filterwarnings("ignore::surrogates.physics.errors.SurrogatesWarning")
+def test_high_dimensions_as_a_user_writes_them(dde):
+    d, losses = 12, {}
+    exact = two_body(d)
+    for side in ("theirs", "ours"):
+        dde.config.set_random_seed(0)
+        net = dde.nn.FNN([d] + [16] * 4 + [1], "tanh", "Glorot normal")
+
+        def nested(x, y):
+            curvature = sum(dde.grad.hessian(y, x, i=i, j=i) for i in range(d))
+            return curvature + torch.sin(y) - exact.source(x, sine_gordon)
+
+        def ours(u, x):
+            return laplacian(u, x) + torch.sin(u(x)) - exact.source(x, sine_gordon)
+
+        residual = nested if side == "theirs" else Residual(net, ours)
+        ball = dde.geometry.Hypersphere([0.0] * d, 1.0)
+        edge = dde.icbc.DirichletBC(ball, lambda x: 0.0, lambda x, on: on)
+        problem = dde.data.PDE(ball, residual, [edge], num_domain=10, num_boundary=10)
+        model = dde.Model(problem, net)
+        model.compile("adam", lr=1e-3, verbose=0)
+        losses[side] = np.array(model.train(iterations=3, display_every=1, verbose=0)[0].loss_train)
+    np.testing.assert_allclose(losses["ours"], losses["theirs"], rtol=1e-10)
 
 
 class Counted(nn.Module):
