@@ -17,6 +17,7 @@ errors of the front. Runs are appended to a file one by one; those in it are not
 """
 
 import argparse
+import copy
 import json
 import math
 import time
@@ -164,7 +165,7 @@ class _End(nn.Module):
 
     def __init__(self, net: nn.Module, until: float) -> None:
         super().__init__()
-        self.net, self.until = net.requires_grad_(False), until
+        self.net, self.until = copy.deepcopy(net).float().requires_grad_(False), until
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.net(torch.cat([x[:, :1], torch.full_like(x[:, 1:], self.until)], dim=1))

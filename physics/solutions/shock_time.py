@@ -21,7 +21,7 @@ def shock_time(
     until: float | int,
     reaction: Callable[[Tensor], Tensor] | None = None,
     labels: int = 512,
-    steps: int = 200,
+    steps: int = 64,
 ) -> float | None:
     """First t at which x_xi = 0 on a characteristic x_t = a, u_t = R from x(xi, 0) = xi; None if not before `until`.
 

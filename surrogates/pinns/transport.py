@@ -132,6 +132,10 @@ class Transport:
             space = dde.geometry.Interval(0.0, float(self.period))
             return dde.geometry.GeometryXTime(space, dde.geometry.TimeDomain(0.0, float(self.until)))
 
+        def sample(n: int, generator: torch.Generator) -> Tensor:  # the same box, without importing DeepXDE
+            sides = torch.tensor([float(self.period), float(self.until)], dtype=torch.float64, device=generator.device)
+            return torch.rand(n, 2, generator=generator, dtype=torch.float64, device=generator.device) * sides
+
         def conditions(domain: Any) -> list[Any]:
             dde = deepxde()
 
@@ -150,6 +154,7 @@ class Transport:
             geometry=geometry,
             conditions=() if hard else conditions,
             exact=exact,
+            sample=sample,
             coordinates=("x", "t"),
             spec=spec,
         )
