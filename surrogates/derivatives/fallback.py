@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.func import jvp
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from surrogates.derivatives.jet import Jet, frame_of, name_of, where
+from surrogates.derivatives.jet import RULES, Jet, frame_of, name_of, where
 from surrogates.derivatives.refused import refuse
+from surrogates.derivatives.rules.inplace import change, counterpart
 from surrogates.derivatives.rules.support import dense, full
 from surrogates.derivatives.series import Coefficient
 from surrogates.physics.errors import SurrogatesWarning
@@ -34,8 +35,13 @@ def follow(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 
     Raises DomainError, with the operation and the user's line, where torch cannot follow it or follows it wrongly.
     """
-    if name_of(operation).rstrip("_") != name_of(operation) and not name_of(operation).startswith("__"):
+    quiet = counterpart(operation)
+    if quiet in RULES:
+        return change(args[0], RULES[quiet](*args, **kwargs), operation)
+    if quiet is not None or name_of(operation) == "__set__":
         refuse(operation, "this change in place has no rule; write y = f(y)")
+    if isinstance(operation, torch.ScriptMethod | torch.ScriptFunction):
+        refuse(operation, "torch's second derivatives through TorchScript are zero; give the module it was made from")
     if isinstance(operation, FunctionType) and operation not in _OPEN and operation.__module__.startswith("torch"):
         _OPEN.append(operation)
         try:
@@ -71,7 +77,7 @@ def nested(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 
     value = at([j.value for j in jets])
     outputs, shape = tree_flatten(value)
-    smooth = [i for i, y in enumerate(outputs) if isinstance(y, Tensor) and y.dtype.is_floating_point]
+    smooth = [i for i, y in enumerate(outputs) if isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())]
     if not smooth:
         return value
 
@@ -125,7 +131,9 @@ def _along(
         return curve(zero)[1:]
 
     try:
-        derivatives = torch.vmap(one)(*given)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            derivatives = torch.vmap(one)(*given)
     except (RuntimeError, ValueError):
         each = [one(*(c[v] for c in given)) for v in range(count)]
         derivatives = tuple(

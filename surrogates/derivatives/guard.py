@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from surrogates.derivatives.fallback import follow
 from surrogates.derivatives.jet import Jet, Rule
 from surrogates.derivatives.refused import refuse
 from surrogates.derivatives.rules.inplace import change, check, put
+from surrogates.physics.errors import DomainError
 
 
 def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -22,6 +23,8 @@ def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping
             "under torch.no_grad (or in a torch.autograd.Function) it is not said whether it depends on x; take"
             " x.detach() for a constant, else compute with gradients on",
         )
+    if torch.is_autocast_enabled(args[0].device.type if args and isinstance(args[0], Jet) else "cpu"):
+        refuse(operation, "under torch.autocast it runs in half precision, which loses all digits of a series")
     if kwargs.get("out") is not None:
         refuse(operation, "out= writes into a tensor that carries no series; use the result instead")
     if frame.changed and rule is not put:
@@ -30,6 +33,20 @@ def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping
     given = {k: v for k, v in kwargs.items() if k != "inplace"} if inplace else kwargs
     result = follow(operation, args, dict(given)) if rule is None else rule(*args, **given)
     return change(args[0] if args else given["input"], result, operation) if inplace else result
+
+
+def called(u: Callable[[Any], Any], x: Jet) -> Any:
+    """u(x), with a clear error where it leaves torch's Python functions, or gives what a later change made stale."""
+    try:
+        y = u(x)
+    except RuntimeError as error:
+        if "TorchScript" not in str(error):
+            raise
+        raise DomainError(
+            "u runs a function compiled by torch.jit, below which no series is seen; give the original"
+        ) from error
+    check(_jets((y,)))
+    return y
 
 
 def _jets(given: Any) -> Any:

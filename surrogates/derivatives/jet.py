@@ -93,6 +93,8 @@ def forms(*names: str) -> list[Any]:
 
 def name_of(operation: Any) -> str:
     """`tanh`, `shape`, `__add__`."""
+    if isinstance(operation, torch.ScriptMethod):
+        return "the TorchScript module"
     name = getattr(operation, "__name__", str(operation))
     return str(operation.__self__.__name__) if name == "__get__" else str(name)
 

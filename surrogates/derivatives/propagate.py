@@ -10,6 +10,7 @@ from torch import Tensor
 
 from surrogates.derivatives import rules
 from surrogates.derivatives.directions import Frame, SparseDirections
+from surrogates.derivatives.guard import called
 from surrogates.derivatives.jet import Jet
 from surrogates.derivatives.rules.support import dense, full
 from surrogates.physics.errors import DomainError
@@ -49,7 +50,7 @@ def propagate(
     higher: list[Tensor | None] = [tangent] + [None] * (order - 1)
     if order == 1 and not sparse:
         higher = [frame.collapse(tangent)]
-    y = u(Jet.of(x, higher, frame, sparse=sparse))
+    y = called(u, Jet.of(x, higher, frame, sparse=sparse))
     if not isinstance(y, Tensor):
         raise DomainError(f"u returned a {type(y).__name__}; it must return one tensor (batch, outputs)")
     if not isinstance(y, Jet):  # u does not depend on x

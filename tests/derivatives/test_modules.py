@@ -53,11 +53,16 @@ class Fourier(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("frequencies", torch.randn(6, 5))
-        self.scale, self.net = nn.Parameter(torch.tensor(0.7)), nn.Sequential(nn.Linear(10, 8), nn.Tanh(), nn.Linear(8, 2))
+        self.scale, self.net = (
+            nn.Parameter(torch.tensor(0.7)),
+            nn.Sequential(nn.Linear(10, 8), nn.Tanh(), nn.Linear(8, 2)),
+        )
 
     def forward(self, x):
         phase = self.scale * x @ self.frequencies
-        return self.net(torch.cat([torch.cos(phase), torch.sin(phase)], dim=-1)) * torch.exp(-(x**2).sum(-1, keepdim=True))
+        return self.net(torch.cat([torch.cos(phase), torch.sin(phase)], dim=-1)) * torch.exp(
+            -(x**2).sum(-1, keepdim=True)
+        )
 
 
 class Attentive(nn.Module):
@@ -78,7 +83,9 @@ class Trunk(nn.Module):
     def __init__(self):
         super().__init__()
         widths = {"branch": [8, 8], "trunk": [8, 8]}
-        self.net = DeepONet(dim=2, sensors=[3, 3], **widths, activation="tanh", out_channels=2, features=Periodic(harmonics=2))
+        self.net = DeepONet(
+            dim=2, sensors=[3, 3], **widths, activation="tanh", out_channels=2, features=Periodic(harmonics=2)
+        )
 
     def forward(self, x):
         return self.net.at(torch.linspace(0, 1, 9).reshape(1, 1, 3, 3).to(x), x[:, :2] * x[:, 2:4].cos())[0].T
@@ -137,7 +144,9 @@ def test_series_and_gradients_are_nested_autograd(name, monkeypatch):
     parameters = [p for p in net.parameters() if p.requires_grad]
     weights = [1 / (1 + c.detach().abs().max()) for c in theirs]
     gradients = [
-        torch.autograd.grad(sum((w * c.sin()).sum() for w, c in zip(weights, s, strict=True)), parameters, allow_unused=True)
+        torch.autograd.grad(
+            sum((w * c.sin()).sum() for w, c in zip(weights, s, strict=True)), parameters, allow_unused=True
+        )
         for s in (ours, theirs)
     ]
     for a, b in zip(*gradients, strict=True):

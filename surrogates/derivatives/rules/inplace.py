@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from surrogates.derivatives.jet import RULES, Jet, rule
+from surrogates.derivatives.jet import Jet, name_of, rule
 from surrogates.derivatives.refused import refuse
 from surrogates.derivatives.rules.constants import constant
 from surrogates.derivatives.rules.linear import jointly
@@ -50,20 +51,21 @@ def _memory(value: Tensor) -> int:
     return int(value.untyped_storage()._cdata)
 
 
+def counterpart(operation: Any) -> Any:
+    """Of an operation that changes its first argument (`add_`, `__iadd__`) the one that does not; None of others."""
+    name = name_of(operation)
+    if name.startswith("__i") and name.endswith("__"):
+        base = f"__{name[3:]}"
+    elif name.endswith("_") and not name.startswith("_"):
+        base = name[:-1]
+    else:
+        return None
+    homes = [place for place in (Tensor, torch, F) if getattr(place, name, None) is operation]
+    return getattr(homes[0], base, None) if homes else None
+
+
 def _enter(operation: Any, following: Callable[..., Any]) -> None:
     rule(operation)(lambda self, *args, **kwargs: change(self, following(self, *args, **kwargs), operation))
-
-
-for _place in (torch, torch.Tensor, torch.nn.functional):
-    for _name in dir(_place):
-        if _name.startswith("__i") and _name.endswith("__"):
-            _base = RULES.get(getattr(_place, f"__{_name[3:]}", None))
-        elif _name.endswith("_") and not _name.startswith("_"):
-            _base = RULES.get(getattr(_place, _name[:-1], None))
-        else:
-            continue
-        if _base is not None:
-            _enter(getattr(_place, _name), _base)
 
 
 _enter(Tensor.copy_, lambda self, src, non_blocking=False: self * 0 + src)

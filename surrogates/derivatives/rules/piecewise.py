@@ -41,7 +41,6 @@ def _inside(z: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 _enter(torch.relu, lambda z: z > 0, "relu")
 _enter(F.relu6, lambda z: (z > 0) & (z < 6), "relu6")
-_enter(torch.abs, torch.sign, "abs", "absolute", "__abs__")
 _enter(
     F.leaky_relu, lambda z, negative_slope=0.01: torch.where(z > 0, torch.ones_like(z), negative_slope), "leaky_relu"
 )
@@ -58,6 +57,14 @@ _enter(torch.rad2deg, lambda z: torch.full_like(z, 180 / math.pi), "rad2deg")
 _enter(torch.clamp, _inside, "clamp", "clip")
 _enter(torch.clamp_min, lambda z, min: z >= min, "clamp_min")
 _enter(torch.clamp_max, lambda z, max: z <= max, "clamp_max")
+
+
+@rule(*forms("abs", "absolute", "__abs__"))
+def absolute(input: Jet) -> Any:
+    """sign(z) z; for complex z the root of its squared parts."""
+    if input.is_complex():
+        return torch.sqrt(input.real * input.real + input.imag * input.imag)
+    return compose(input, broken_line(torch.abs, torch.sign))
 
 
 def exponential_below(
@@ -112,6 +119,13 @@ def softplus(input: Jet, beta: float | int = 1.0, threshold: float | int = 20.0)
 def hardswish(input: Jet, inplace: bool = False) -> Any:
     """z relu6(z + 3) / 6."""
     return input * F.relu6(input + 3) / 6
+
+
+@rule(*forms("glu"))
+def glu(input: Jet, dim: int = -1) -> Any:
+    """One half of the entries times the sigmoid of the other half."""
+    a, b = input.chunk(2, dim)
+    return a * torch.sigmoid(b)
 
 
 @rule(*forms("prelu"))

@@ -205,3 +205,15 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     if dim is None:
         return median(input.flatten(), 0).values
     return _picked(input, torch.median(input.value, dim, keepdim=keepdim), dim, keepdim)
+
+
+@rule(torch.cdist, torch.functional.cdist)
+def cdist(x1: Any, x2: Any, p: float | int = 2.0, compute_mode: str = "") -> Any:
+    """Distances of all pairs of rows."""
+    return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+@rule(*forms("pairwise_distance"))
+def pairwise_distance(x1: Any, x2: Any, p: float | int = 2.0, eps: float | int = 1e-6, keepdim: bool = False) -> Any:
+    """|x - y + eps|_p over the last axis."""
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)

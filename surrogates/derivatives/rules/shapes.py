@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from surrogates.derivatives.jet import Jet, forms, plain, rule
+from surrogates.derivatives.refused import halved, refuse
 from surrogates.derivatives.rules.linear import everywhere, jointly
 
 MOVED = """reshape reshape_as unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes
@@ -46,6 +47,8 @@ def view(input: Any, *shape: Any) -> Any:
         shape = tuple(shape[0].shape)
     if not isinstance(input, Jet):
         return input.view(*shape)
+    if isinstance(shape[0], torch.dtype):
+        refuse(torch.Tensor.view, "other numbers in the same memory have no slope")
     return everywhere(lambda x: x.reshape(*shape), input)
 
 
@@ -130,6 +133,10 @@ def _scattered(operation: Callable[..., Tensor], source: str) -> None:
     """Operations that write `source` into `input`: (input, dim, index, source)."""
 
     def follow(input: Any, dim: int, index: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("reduce") is not None:
+            from surrogates.derivatives.fallback import nested
+
+            return nested(operation, (input, dim, index, *args), kwargs)
         given = kwargs.pop(source) if source in kwargs else args[0]
         if not isinstance(given, Tensor):
             given = input.value.new_full(index.shape, given)
@@ -151,8 +158,6 @@ def to(input: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _cast(input: Any, cast: Callable[[Tensor], Tensor]) -> Any:
-    from surrogates.derivatives.refused import halved
-
     value = cast(plain(input))
     if value.dtype in (torch.float16, torch.bfloat16):
         halved()
