@@ -1,7 +1,7 @@
-"""A linear layer that meets sparse directions: x W^T + b together with a few columns of W, and one gradient of W.
+"""A linear layer that meets sparse directions: x W^T + b with a few columns of W, and one gradient of W.
 
-Taken apart, each would make a gradient of the size of W, of which the second is zero but for the columns, and their sum:
-at 1e5 coordinates that is dearer than the rest of a step.
+Taken apart, each would make a gradient of the size of W, the second one zeros but for a few columns, to be added up: a
+third of a step at 1e5 coordinates.
 """
 
 from __future__ import annotations

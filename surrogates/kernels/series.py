@@ -40,7 +40,7 @@ class Composed:
         """h_1..h_K."""
         code = self._code(())
         order, batch, lead = len(self.z), self.shape[0], len(self.weights)
-        there = enumerate(code.results(), start=1)
+        there = enumerate(code.results, start=1)
         h = [self._empty((k < order or not self.summed) * lead, batch) if found else None for k, found in there]
         self._run(series_code.forward, code, (*[None] * (order + 2), *h))
         return h

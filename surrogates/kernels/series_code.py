@@ -1,15 +1,15 @@
 """C code of f(z(t)) on truncated Taylor series of many directions, and of its gradient, in one pass over memory.
 
-With f_m = f^(m)(z_0) / m!, the coefficient of t^k is h_k = sum over m = 1..k of f_m [(z - z_0)^m]_k. The f_m have no axis
-of directions; the code of one direction is sums and products in registers. The top coefficient may be wanted summed
-over directions with weights w_v, and then comes in and goes out without an axis of directions.
+With f_m = f^(m)(z_0) / m!, the coefficient of t^k is h_k = sum over m = 1..k of f_m [(z - z_0)^m]_k. The f_m have no
+axis of directions; the code of one direction is sums and products in registers. The top coefficient may be wanted
+summed over directions with weights w_v, and then comes in and goes out without an axis of directions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import torch
 
@@ -46,7 +46,7 @@ class Composition:
         """Orders that have an axis of directions."""
         return range(1, self.order + (not self.summed))
 
-    @cache
+    @cached_property
     def results(self) -> tuple[bool, ...]:
         """For h_1..h_K, whether it is not zero."""
         _, h = _series(self)
@@ -64,7 +64,7 @@ def forward(code: Composition, dtype: torch.dtype, width: int) -> str:
     body = _each(["AT(sum + i) = (T){0};"]) if inner else []
     body += _directions(code, "h") + _each([*_loads(code, "f", "z"), *_assigned(results | {"AT(sum + i) +=": inner})])
     body += ["}"]
-    if code.summed and code.results()[-1]:
+    if code.summed and code.results[-1]:
         parts = ["AT(pf1 + i) * AT(ztop + i)"] if code.there[-1] and code.smooth[0] else []
         body += _each([f"AT(otop + i) = {' + '.join([*parts, *(['AT(sum + i)'] if inner else [])])};"])
     return _kernel(code, body, dtype, width)
@@ -153,7 +153,7 @@ def _each(lines: Sequence[str]) -> list[str]:
 
 
 def _kernel(code: Composition, body: Sequence[str], dtype: torch.dtype, width: int) -> str:
-    """run(first, last, directions, batch, size, weights, f_1..f_(K+1), Z_1..Z_K, G_0..G_K, O_0..O_K), O being h or d."""
+    """run(first, last, directions, batch, size, weights, f_1..f_(K+1), Z_1..Z_K, G_0..G_K, O_0..O_K); O is h or d."""
     order = code.order
     names = [f"F{m}" for m in range(1, order + 2)] + [f"Z{k}" for k in range(1, order + 1)]
     names += [f"{a}{k}" for a in "GO" for k in range(order + 1)]
