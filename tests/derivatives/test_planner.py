@@ -39,7 +39,7 @@ def test_the_plan_says_why():
     x = torch.zeros(10, 2000)
     text = str(plan(lambda x: torch.sin(x).sum(-1, keepdim=True), x))
     assert "sparse: 16 directions" in text
-    assert "2002 passes, more than 8 times 18" in text
+    assert "1005 passes, more than 8 times 13" in text
     assert plan(net(2000), x, how=Dense(4)).why == "asked for"
 
 
@@ -66,7 +66,7 @@ def test_memory_is_about_what_is_kept():
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
             y = laplacian(u, x, how=Exact(at_once=64, reduced=False))
         claimed = plan(u, x, how=Exact(reduced=False)).memory
-        assert 0.3 < claimed / sum(kept.values()) < 5, y.shape
+        assert 0.5 < claimed / sum(kept.values()) < 3, y.shape
 
 
 def test_an_estimate_that_was_not_asked_for_is_told_once():
