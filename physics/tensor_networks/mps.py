@@ -244,6 +244,20 @@ class MPS:
             return float(-(p * p.log()).sum())
         return float((p**renyi).sum().log() / (1 - renyi))
 
+    # measuring -------------------------------------------------------------------------------------------------------
+
+    def expect(self, operator: str | Tensor, sites: Sequence[int] | None = None) -> Tensor:
+        """<O> on each site or on those given, see `measure.expect`."""
+        from surrogates.physics.tensor_networks.measure import expect
+
+        return expect(self, operator, sites)
+
+    def correlations(self, first: str | Tensor, second: str | Tensor) -> Tensor:
+        """<A_i B_j> (N, N), see `measure.correlations`."""
+        from surrogates.physics.tensor_networks.measure import correlations
+
+        return correlations(self, first, second)
+
     def _alike(self, other: MPS) -> None:
         if len(self) != len(other) or self.site.dimension != other.site.dimension:
             raise DomainError(

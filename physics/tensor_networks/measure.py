@@ -1,0 +1,138 @@
+"""Expectation values of matrix product states: local operators, correlations, operators, reduced density matrices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from surrogates.physics.errors import DomainError
+from surrogates.physics.tensor_networks.environments import edge, grow_left
+from surrogates.physics.tensor_networks.mpo import MPO
+from surrogates.physics.tensor_networks.mps import MPS
+
+
+def matrix_of(state: MPS, operator: str | Tensor) -> Tensor:
+    """A site's operator by name, or given (d, d), in the state's precision (complex where it is)."""
+    found = torch.as_tensor(state.site.operator(operator)) if isinstance(operator, str) else operator
+    d = state.site.dimension
+    if found.shape != (d, d):
+        raise DomainError(f"an operator of a {state.site.name} is ({d}, {d}); this one is {tuple(found.shape)}")
+    return found.to(torch.promote_types(state.dtype, found.dtype))
+
+
+def expect(state: MPS, operator: str | Tensor, sites: Sequence[int] | None = None) -> Tensor:
+    """<O> on each site (or on those given), of the normalised state; real where O is Hermitian.
+
+    A string "Sz" is looked up among the site's operators. One sweep of the centre serves all sites.
+    """
+    o, wanted = matrix_of(state, operator), range(len(state)) if sites is None else sites
+    found: dict[int, Tensor] = {}
+    for n in sorted(set(wanted)):
+        state = state.canonical(n)
+        t = state.tensors[n]
+        rho = torch.einsum("apb,aqb->pq", t, t.conj())
+        found[n] = torch.einsum("pq,qp->", o, rho.to(o.dtype)) / torch.einsum("pp->", rho)
+    return _real(torch.stack([found[n] for n in wanted]), o)
+
+
+def correlations(state: MPS, first: str | Tensor, second: str | Tensor) -> Tensor:
+    """<A_i B_j> for all i and j (N, N), of the normalised state; A_i B_i on the diagonal is the product on one site.
+
+    Fermionic operators need their string: give operators that commute between sites, or use an MPO.
+    """
+    a, b = matrix_of(state, first), matrix_of(state, second)
+    kind = torch.promote_types(a.dtype, b.dtype)
+    if isinstance(first, str) and isinstance(second, str) and state.site.odd(first) != state.site.odd(second):
+        raise DomainError(f"<{first} {second}> has an odd number of fermionic operators")
+    fermionic = isinstance(first, str) and state.site.odd(first)
+    string = matrix_of(state, "P").to(kind) if fermionic else None
+    state, count = state.canonical(0).normalized(), len(state)
+    found = torch.zeros(count, count, dtype=kind)
+    for i in range(count):
+        state = state.canonical(i)
+        t = state.tensors[i].to(kind)
+        found[i, i] = torch.einsum("apb,qp,rq,arb->", t, b.to(kind), a.to(kind), t.conj())
+        for left, right, row in ((a, b, True), (b, a, False)):
+            # operators left of the string act after it: a_i P_i ... b_j
+            here = left.to(kind) @ string if string is not None and row else left.to(kind)
+            if string is not None and not row:
+                here = string @ left.to(kind)
+            carried = torch.einsum("apb,qp,aqc->bc", t, here, t.conj())
+            for j in range(i + 1, count):
+                u = state.tensors[j].to(kind)
+                value = torch.einsum("bc,bpd,qp,cqd->", carried, u, right.to(kind), u.conj())
+                if row:
+                    found[i, j] = value
+                else:
+                    found[j, i] = value
+                middle = u if string is None else torch.einsum("qp,bpd->bqd", string, u)
+                carried = torch.einsum("bc,bpd,cpe->de", carried, middle, u.conj())
+    return found
+
+
+def expect_operator(operator: MPO, state: MPS) -> complex:
+    """<psi|O|psi> / <psi|psi>."""
+    kind = torch.promote_types(operator.dtype, state.dtype)
+    state = state.canonical(0).normalized()
+    environment, scale = edge(kind), 0.0
+    for t, w in zip(state.tensors, operator.tensors, strict=True):
+        environment = grow_left(environment, t.to(kind), w.to(kind))
+        size = float(environment.abs().max()) or 1.0
+        environment, scale = environment / size, scale + math.log(size)
+    return complex(environment[0, 0, 0].item()) * math.exp(scale)
+
+
+def energy_and_variance(operator: MPO, state: MPS) -> tuple[float, float]:
+    """<H> and <(H - <H>)^2> of a Hermitian operator, the second from H - <H> as an operator."""
+    energy = expect_operator(operator, state).real
+    shifted = _shifted(operator, energy)
+    kind = torch.promote_types(operator.dtype, state.dtype)
+    state = state.canonical(0).normalized()
+    environment = torch.ones(1, 1, 1, 1, dtype=kind)  # ket, operator, operator, bra
+    for t, w in zip(state.tensors, shifted.tensors, strict=True):
+        t, w = t.to(kind), w.to(kind)
+        x = torch.tensordot(environment, t, dims=([0], [0]))  # a, b, bra, p, r
+        x = torch.tensordot(x, w, dims=([0, 3], [0, 3]))  # b, bra, r, a', o
+        x = torch.tensordot(x, w, dims=([0, 4], [0, 3]))  # bra, r, a', b', o
+        environment = torch.tensordot(x, t.conj(), dims=([0, 4], [0, 1]))
+    return energy, float(environment.real.flatten()[0])
+
+
+def _shifted(operator: MPO, energy: float) -> MPO:
+    """H - energy, as a direct sum with the identity's chain."""
+    found, count = [], len(operator)
+    for n, w in enumerate(operator.tensors):
+        one = torch.eye(w.shape[2], dtype=w.dtype)
+        rows, columns = (1 if n == 0 else w.shape[0] + 1), (1 if n == count - 1 else w.shape[1] + 1)
+        joined = torch.zeros(rows, columns, *w.shape[2:], dtype=w.dtype)
+        joined[: w.shape[0], : w.shape[1]] += w
+        joined[-1, -1] += one * (-energy if n == 0 else 1.0)
+        found.append(joined)
+    return MPO(tuple(found))
+
+
+def reduced_density_matrix(state: MPS, sites: Sequence[int]) -> Tensor:
+    """The density matrix (d^n, d^n) of these sites in ascending order, of trace one."""
+    sites = sorted(set(sites))
+    d = state.site.dimension
+    if not sites or not 0 <= sites[0] <= sites[-1] < len(state) or d ** (2 * len(sites)) > 2**24:
+        raise DomainError(f"sites {sites} of a chain of {len(state)}; give one to twelve of its sites")
+    state = state.canonical(sites[0]).normalized()
+    environment = torch.eye(state.tensors[sites[0]].shape[0], dtype=state.dtype)[None, None]  # out, in, bra, ket
+    for n in range(sites[0], sites[-1] + 1):
+        t = state.tensors[n]
+        x = torch.tensordot(environment, t, dims=([3], [0]))  # out, in, bra, p, r
+        if n in sites:
+            x = torch.tensordot(x, t.conj(), dims=([2], [0]))  # out, in, p, r, q, s
+            environment = x.permute(0, 2, 1, 4, 5, 3).flatten(2, 3).flatten(0, 1)
+        else:
+            environment = torch.tensordot(x, t.conj(), dims=([2, 3], [0, 1])).transpose(2, 3)
+    return torch.einsum("pqaa->pq", environment)
+
+
+def _real(values: Tensor, operator: Tensor) -> Tensor:
+    hermitian = torch.allclose(operator, operator.mH, atol=1e-12)
+    return values.real if values.is_complex() and hermitian else values
