@@ -76,7 +76,8 @@ def exponential_below(
         y: list[Coefficient] = [f(z)]
         below = scale * alpha * torch.exp(rate * torch.clamp(z, max=0)) if order else z
         for n in range(1, order + 1):
-            y.append(torch.where(z > 0, scale if n == 1 else 0.0, below * (rate**n / math.factorial(n))))
+            above = z > 0 if n == 1 else z >= 0  # torch's choice at the tie
+            y.append(torch.where(above, scale if n == 1 else 0.0, below * (rate**n / math.factorial(n))))
         return y
 
     return local
