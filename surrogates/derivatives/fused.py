@@ -2,8 +2,8 @@
 
 The rule in eager torch (`rules.compose`) reads and writes the coefficients of all directions many times, and keeps
 much of what it makes. Here one pass reads z_k and writes h_k; kept are z_k and the local coefficients f_m, which
-have no axis of directions. The gradient is written by hand, df_m = (m + 1) f_(m+1) dz_0; whoever differentiates it again
-or takes many gradients at once gets it from the eager rule.
+have no axis of directions. The gradient is written by hand, df_m = (m + 1) f_(m+1) dz_0; who differentiates it again or
+takes many gradients at once gets it from the eager rule.
 """
 
 from __future__ import annotations
