@@ -1,6 +1,6 @@
 """Derivatives of any order in any dimension: Taylor series through a callable, and operators made of them."""
 
-from surrogates.derivatives.differentials import Biharmonic, Diagonal, PartialSum, SecondOrder
+from surrogates.derivatives.differentials import Biharmonic, Diagonal, SecondOrder
 from surrogates.derivatives.directions import SparseDirections
 from surrogates.derivatives.forward_laplacian import forward_laplacian
 from surrogates.derivatives.operators import (
@@ -17,6 +17,7 @@ from surrogates.derivatives.operators import (
     partials,
     second_order,
 )
+from surrogates.derivatives.partial_sum import PartialSum
 from surrogates.derivatives.planner import Plan, plan
 from surrogates.derivatives.propagate import jet, propagate
 from surrogates.derivatives.stde import Dense, Exact, Sparse

@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from surrogates.derivatives.differentials import Biharmonic, Diagonal, Differential, PartialSum, SecondOrder, packed
+from surrogates.derivatives.differentials import Biharmonic, Diagonal, Differential, SecondOrder
 from surrogates.derivatives.forward_laplacian import forward_laplacian
+from surrogates.derivatives.partial_sum import PartialSum, packed
 from surrogates.derivatives.planner import plan, tell
 from surrogates.derivatives.polarisation import HIGHEST, polarise
 from surrogates.derivatives.propagate import jet, propagate

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.derivatives.differentials import Biharmonic, Diagonal, Differential
+from surrogates.derivatives.differentials import Diagonal, Differential
 from surrogates.derivatives.forward_laplacian import directions, selected
 from surrogates.derivatives.reduced_input import Notes, NotReducible, noted
-from surrogates.derivatives.stde import Dense, Exact, How, Sparse
+from surrogates.derivatives.stde import Exact, How, Sparse
 from surrogates.physics.errors import DomainError, SurrogatesWarning
 
 WORTH = 8.0
@@ -75,7 +75,7 @@ def plan(
     Args:
         order: of sum_i d_i^order, unless `operator` is given.
         how: a way that is asked for: then cost and memory of that one.
-        samples: of the estimate that the exact operator is compared with.
+        samples: directions of the estimate that the exact operator is compared with.
         memory: limit in bytes of what is kept for the gradient.
     """
     operator = Diagonal(order, 1.0, axes) if operator is None else operator
@@ -138,7 +138,7 @@ def _exact(
 
 def _estimate(operator: Differential, x: Tensor, one: float, how: How | None, samples: int, exact: Plan) -> Plan:
     if how is None:
-        how = Dense(samples, "sphere") if isinstance(operator, Biharmonic) else Sparse(samples)
+        how = Sparse(max(1, samples // operator.drawn(1)))
     assert not isinstance(how, Exact)
     count = min(operator.drawn(how.samples), exact.directions) if isinstance(how, Sparse) else how.samples
     route = "sparse" if isinstance(how, Sparse) else "dense"

@@ -87,7 +87,7 @@ def _check(axes: Sequence[int]) -> tuple[int, ...]:
 def _polarise(wanted: tuple[tuple[int, ...], ...]) -> Polarisation:
     partials = sorted({axes for axes in wanted if axes}, key=lambda axes: (len(set(axes)), len(axes), axes))
     units = [((axis, 1),) for axis in sorted({axis for axes in partials for axis in axes})]
-    attempts = []
+    attempts: list[tuple[int, float, int, Polarisation]] = []
     for seeds, queue in itertools.product(([], units), (partials, partials[::-1])):
         chosen = _prune(_choose(queue, seeds), partials)
         solved = {axes: _solve(axes, chosen, partials) for axes in partials}
@@ -110,7 +110,7 @@ def _choose(queue: Sequence[tuple[int, ...]], seeds: Sequence[Direction]) -> lis
         if _solve(axes, chosen, queue) is None:
             inside = [v for v in chosen if {axis for axis, _ in v} <= set(axes)]
             new = [[v for v in template if v not in chosen] for template in _templates(axes, tuple(inside))]
-            chosen += min(new, key=len)
+            chosen += min(new, key=lambda directions: len(directions))
     return chosen
 
 
