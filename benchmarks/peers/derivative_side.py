@@ -1,7 +1,7 @@
 """Steps of one route to a sum of directional derivatives, as a process of its own; run by derivatives.py.
 
 Arguments: route, order, device, file of weights, points and directions. Commands: "step N" -> seconds of N steps (of
-the processor; by the clock on a GPU), "value" -> mean of the result, "gradient" -> norm of the gradient of the first layer,
+the processor; by the clock on a GPU), "value" -> mean of the result, "gradient" -> norm of that of the first layer,
 "rss" -> MiB of the process at its peak beyond its imports, "live" -> MiB of tensors at the peak of a step.
 """
 
