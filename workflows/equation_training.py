@@ -35,8 +35,7 @@ class Trace:
 
 def polished(fitted: Any, points: Any, valid: Any, settings: Any, folder: Path, desk: Any) -> Any:
     """`fitted` after rounds of L-BFGS; each round is a file in `folder`, from which a killed job goes on."""
-    from surrogates.training.checkpoint import load
-    from surrogates.training.polish import polish
+    from surrogates.training import load, polish
 
     path, made, seconds = folder / "polished.safetensors", 0, 0.0
     if path.exists():
