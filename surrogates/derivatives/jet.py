@@ -31,21 +31,27 @@ class Jet(torch.Tensor):
 
     `value` has the shape that the module sees; `higher[k - 1]` is the coefficient of t^k, (V, *value.shape) or with
     ones in place of some of these sizes, None for zero. Where the frame is collapsed, the top one is summed over
-    directions and has the value's shape. With `sparse`, the last axis of `higher` holds only the entries at the
-    frame's indices (V, m), all others being zero, and the top one is not collapsed yet.
+    directions and has the value's shape. With a `support`, the last axis of `higher` holds only the entries at these
+    indices (V, m), all others being zero, and the top one is not collapsed yet.
     """
 
     value: Tensor
     higher: tuple[Coefficient, ...]
     frame: Frame
-    sparse: bool
+    support: Tensor | None
 
     @staticmethod
-    def of(value: Tensor, higher: Sequence[Coefficient], frame: Frame, *, sparse: bool = False) -> Jet:
-        """A jet of a value and its coefficients of t, t^2, ..., t^order."""
+    def of(value: Tensor, higher: Sequence[Coefficient], frame: Frame, *, sparse: bool | Tensor | None = False) -> Jet:
+        """A jet of a value and its coefficients of t, t^2, ..., t^order; sparse at the frame's indices, or at these."""
         jet: Jet = torch.Tensor._make_wrapper_subclass(Jet, value.shape, dtype=value.dtype, device=value.device)
-        jet.value, jet.higher, jet.frame, jet.sparse = value, tuple(higher), frame, sparse
+        jet.value, jet.higher, jet.frame = value, tuple(higher), frame
+        jet.support = sparse if isinstance(sparse, Tensor) else frame.indices if sparse else None
         return jet
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only the entries at its support are kept."""
+        return self.support is not None
 
     @property
     def series(self) -> Series:

@@ -72,8 +72,8 @@ def _series(x: Any, weight: Tensor, bias: Tensor | None) -> Jet:
     if not x.sparse:
         return Jet.of(value, [None if c is None else block_linear(c, weight, None) for c in x.higher], frame)
     channels, size = weight.shape
-    columns = weight.T[frame.indices % size]  # (V, m, channels)
-    places = (frame.indices // size)[..., None] * channels + torch.arange(channels, device=weight.device)
+    columns = weight.T[x.support % size]  # (V, m, channels)
+    places = (x.support // size)[..., None] * channels + torch.arange(channels, device=weight.device)
     higher = [None if c is None else _placed(c, columns, places.flatten(1), value.shape[-1]) for c in x.higher]
     higher[-1] = frame.collapse(higher[-1])
     return Jet.of(value, higher, frame)

@@ -3,11 +3,13 @@
 import math
 import operator
 
+import mpmath
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from surrogates.derivatives import SparseDirections, propagate
+from surrogates.derivatives import SparseDirections, jet, propagate
 
 X = torch.tensor([[0.3, -0.7, 1.2, -0.4, 0.9, 0.1, -1.1, 0.6], [-0.2, 0.5, -1.3, 0.8, 0.05, -0.6, 1.4, -0.9]]).double()
 SPARSE = SparseDirections(
@@ -160,6 +162,8 @@ LINEAR = {
 SHAPED = {
     "cat": lambda x: torch.cat([x.sin(), x[:, :1], torch.ones(2, 1), M.expand(2, 8)], -1),
     "stack": lambda x: torch.stack([x.sin(), M.expand(2, 8), x], dim=1) ** 2,
+    "time apart": lambda x: torch.cat([x[:, :-1].sin(), M.expand(2, 8)[:, :2], x[..., 6:]], -1).tanh() * x[:, -1:],
+    "parts of x": lambda x: F.linear(torch.cat([x[:, 4:] ** 2, x[:, :4]], -1), W) * (x[:, 1:6] * x[:, 1:6].cos()).sum(),
     "hstack": lambda x: torch.hstack((x.sin(), x)) * torch.vstack((x[:1], x[1:])).repeat(1, 2),
     "split": lambda x: operator.mul(*x.sin().split(4, -1)) + sum(x.chunk(2, -1)) * x[:, :4],
     "unbind": lambda x: x.unbind(-1)[2] * [r for r in x.T][3].sin() + torch.stack(list(x.T[4:5]))[0],
@@ -270,3 +274,71 @@ def test_series_are_nested_autograd(name):
 @pytest.mark.parametrize("name", POSITIVE)
 def test_series_of_positive_numbers(name):
     check(POSITIVE[name], X.abs() + 0.2)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest tensor that any operation makes."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor) and "expand" not in str(func) and "view" not in str(func):
+            self.size = max(self.size, found.numel())
+        return found
+
+
+def test_sparse_directions_never_fill_all_coordinates_of_all_points():
+    count, batch, d = 8, 4, 5000
+    weight = torch.linspace(-1, 1, 3 * d).reshape(3, d).sin() / d
+
+    def u(x):
+        space, time = x[:, :-1], x[:, -1:]
+        inside = 1 - (space**2).sum(-1, keepdim=True) / d
+        features = torch.cat([torch.cos(space), torch.sin(space), time], -1)
+        return (
+            inside * time * F.linear(features[:, d - 1 : 2 * d - 1], weight[:, :d]) * F.linear(x, weight)
+        )
+
+    x = torch.linspace(-1, 1, batch * d).reshape(batch, d).cos()
+    axes = torch.arange(count)[:, None] * (d // count)
+    with Largest() as largest:
+        propagate(u, x, SparseDirections(axes, torch.ones(count, 1)), 2, weights=torch.ones(count))
+    assert batch * d <= largest.size <= 2 * batch * d + count * d < count * batch * d
+
+
+def test_powers_and_roots_at_zero():
+    def at_zero(u):
+        return [c.item() for c in jet(u, torch.zeros(1, 1), torch.ones(1, 1), 4)]
+
+    assert at_zero(lambda x: x**2) == at_zero(torch.square) == at_zero(lambda x: x**2.0) == [0, 0, 2, 0, 0]
+    assert at_zero(lambda x: x**3) == at_zero(lambda x: x ** torch.tensor([3.0])) == [0, 0, 0, 6, 0]
+    assert at_zero(lambda x: x**2.5)[:3] == [0, 0, 0]
+    assert at_zero(torch.sqrt)[:2] == [0, math.inf]
+    assert at_zero(lambda x: x.norm(dim=-1)) == at_zero(torch.abs) == at_zero(F.relu) == [0] * 5
+
+
+TAILS = {  # (torch's function, the same in many digits)
+    "softplus": (F.softplus, lambda t: mpmath.log1p(mpmath.exp(t))),
+    "logsigmoid": (F.logsigmoid, lambda t: -mpmath.log1p(mpmath.exp(-t))),
+    "sigmoid": (torch.sigmoid, lambda t: 1 / (1 + mpmath.exp(-t))),
+    "silu": (F.silu, lambda t: t / (1 + mpmath.exp(-t))),
+    "gelu": (F.gelu, lambda t: t * mpmath.ncdf(t)),
+    "tanh": (torch.tanh, mpmath.tanh),
+    "expm1": (torch.expm1, mpmath.expm1),
+    "atan": (torch.atan, mpmath.atan),
+    "asinh": (torch.asinh, mpmath.asinh),
+}
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_small_and_large_arguments(name):
+    f, exact = TAILS[name]
+    points = [-30.0, -8.0, -1e-3, 1e-9, 5.0, 19.0]
+    x = torch.tensor(points, dtype=torch.float64)[:, None]
+    found = jet(f, x, torch.ones(1, 1).double(), 6)
+    with mpmath.workdps(40):
+        for i, t in enumerate(points):
+            for k, c in enumerate(mpmath.taylor(exact, t, 6)):
+                expected, ours = float(c * mpmath.factorial(k)), (found[0][i] if k == 0 else found[k][0, i]).item()
+                assert ours == pytest.approx(expected, rel=1e-12, abs=2e-13)

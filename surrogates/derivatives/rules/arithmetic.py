@@ -11,7 +11,7 @@ from torch import Tensor
 
 from surrogates.derivatives.directions import Frame
 from surrogates.derivatives.jet import Jet, forms, frame_of, rule
-from surrogates.derivatives.rules.support import dense, gathered
+from surrogates.derivatives.rules.support import dense, gathered, same
 from surrogates.derivatives.series import Coefficient, convolve, plus, times
 
 
@@ -30,12 +30,12 @@ def add(a: Any, b: Any, alpha: float | int = 1) -> Any:
         plus(lined(x, a, value, summed), lined(y, b, value, summed))
         for x, y, summed in zip(a.higher, b.higher, _summed(frame, a.sparse), strict=True)
     ]
-    return Jet.of(value, higher, frame, sparse=a.sparse)
+    return Jet.of(value, higher, frame, sparse=a.support)
 
 
 def negative(a: Jet) -> Jet:
     """-a."""
-    return Jet.of(-a.value, [None if c is None else -c for c in a.higher], a.frame, sparse=a.sparse)
+    return Jet.of(-a.value, [None if c is None else -c for c in a.higher], a.frame, sparse=a.support)
 
 
 def multiply(a: Any, b: Any) -> Jet:
@@ -52,7 +52,7 @@ def multiply(a: Any, b: Any) -> Jet:
     inner = convolve(x, y, top, first=1, last=top - 1)
     inner = inner if a.sparse else frame.collapse(inner)
     higher.append(plus(plus(times(x[0], y[top]), times(x[top], y[0])), inner))
-    return Jet.of(value, higher, frame, sparse=a.sparse)
+    return Jet.of(value, higher, frame, sparse=a.support)
 
 
 def divide(a: Any, b: Any, rounding_mode: str | None = None) -> Jet:
@@ -66,29 +66,29 @@ def divide(a: Any, b: Any, rounding_mode: str | None = None) -> Jet:
     value, top = a.value / b.value, frame.order
     x, y = _aligned(a, value), _aligned(b, value)
     assert y[0] is not None
-    inverse, q = 1 / y[0], [gathered(value, frame) if a.sparse else value]
+    inverse, q = 1 / y[0], [value if a.support is None else gathered(value, a.support)]
     for n in range(1, top + 1):
         inner = convolve(y, [*q, None], n, first=1, last=n - 1)
         inner = inner if n < top or a.sparse else frame.collapse(inner)
         rest = plus(inner, times(y[n], q[0]))
         q.append(times(plus(x[n], None if rest is None else -rest), inverse))
-    return Jet.of(value, q[1:], frame, sparse=a.sparse)
+    return Jet.of(value, q[1:], frame, sparse=a.support)
 
 
 def scaled(a: Jet, factor: Any) -> Jet:
     """A series times something that does not depend on t."""
     value = a.value * factor
     if isinstance(factor, Tensor) and factor.ndim:
-        if a.sparse:
+        if a.support is not None:
             if factor.shape[-1] not in (1, value.shape[-1]) or a.value.shape[-1] != value.shape[-1]:
                 return scaled(dense(a), factor)
-            factor = gathered(factor.expand(*factor.shape[:-1], value.shape[-1]), a.frame)
+            factor = gathered(factor.expand(*factor.shape[:-1], value.shape[-1]), a.support)
             factor = factor.reshape(len(factor), *[1] * (value.ndim - (factor.ndim - 1)), *factor.shape[1:])
         summed = _summed(a.frame, a.sparse)
         higher = [times(lined(c, a, value, s), factor) for c, s in zip(a.higher, summed, strict=True)]
     else:
         higher = [times(c, factor) for c in a.higher]
-    return Jet.of(value, higher, a.frame, sparse=a.sparse)
+    return Jet.of(value, higher, a.frame, sparse=a.support)
 
 
 def constant(value: Any, like: Jet) -> Jet:
@@ -98,7 +98,7 @@ def constant(value: Any, like: Jet) -> Jet:
         value.expand(torch.broadcast_shapes(value.shape, like.value.shape)),
         [None] * like.frame.order,
         like.frame,
-        sparse=like.sparse,
+        sparse=like.support,
     )
 
 
@@ -116,14 +116,14 @@ def _summed(frame: Frame, sparse: bool) -> list[bool]:
 
 
 def _aligned(a: Jet, value: Tensor) -> list[Coefficient]:
-    first = gathered(a.value, a.frame) if a.sparse else a.value
+    first = a.value if a.support is None else gathered(a.value, a.support)
     summed = _summed(a.frame, a.sparse)
     return [first, *(lined(c, a, value, s) for c, s in zip(a.higher, summed, strict=True))]
 
 
 def _pair(a: Jet, b: Jet) -> tuple[Jet, Jet]:
-    """Both sparse on the same axis, or both dense."""
-    if a.sparse and b.sparse and a.value.shape[-1] == b.value.shape[-1]:
+    """Both sparse on the same entries, or both dense."""
+    if a.value.shape[-1:] == b.value.shape[-1:] and same(a.support, b.support):
         return a, b
     return dense(a), dense(b)
 
@@ -133,10 +133,10 @@ def _like(a: Jet, value: Tensor, other: Any) -> Jet:
     if a.sparse and value.shape[-1:] != a.value.shape[-1:]:
         a = dense(a)
     if value.shape == a.value.shape:
-        return Jet.of(value, a.higher, a.frame, sparse=a.sparse)
+        return Jet.of(value, a.higher, a.frame, sparse=a.support)
     summed = _summed(a.frame, a.sparse)
     higher = [lined(c, a, value, s) for c, s in zip(a.higher, summed, strict=True)]
-    return Jet.of(value, higher, a.frame, sparse=a.sparse)
+    return Jet.of(value, higher, a.frame, sparse=a.support)
 
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:

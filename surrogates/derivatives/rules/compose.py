@@ -32,8 +32,8 @@ def compose(z: Jet, local: Local) -> Jet:
 def eager(z: Jet, local: Local) -> Jet:
     """f(z) in torch's own operations."""
     frame, top = z.frame, z.frame.order
-    if z.sparse:
-        value, f = local(z.value, 0)[0], local(gathered(z.value, frame), top)
+    if z.support is not None:
+        value, f = local(z.value, 0)[0], local(gathered(z.value, z.support), top)
     else:
         f = local(z.value, top)
         value = f[0]
@@ -46,7 +46,7 @@ def eager(z: Jet, local: Local) -> Jet:
         for n in range(k, top + 1):
             term = frame.collapse(power[n]) if n == top and not z.sparse else power[n]
             higher[n - 1] = plus(higher[n - 1], times(term, f[k]))
-    return Jet.of(value, higher, frame, sparse=z.sparse)
+    return Jet.of(value, higher, frame, sparse=z.support)
 
 
 def enter(local: Local, *names: str) -> None:

@@ -43,7 +43,7 @@ def change(target: Any, new: Any, operation: Any) -> Any:
     if new.value.shape != target.value.shape:
         refuse(operation, f"{tuple(new.value.shape)} does not fit in place of {tuple(target.value.shape)}")
     target.frame.changed[_memory(target.value)] = (target, target.value)
-    target.value, target.higher, target.sparse = new.value, new.higher, new.sparse
+    target.value, target.higher, target.support = new.value, new.higher, new.support
     return target
 
 

@@ -25,12 +25,11 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     if isinstance(bias, Jet):
         return linear(input, weight) + bias
     frame = input.frame
-    if not input.sparse:
+    if input.support is None:
         value = F.linear(input.value, weight, bias)
         return Jet.of(value, [None if c is None else F.linear(c, weight) for c in input.higher], frame)
-    assert frame.indices is not None
-    value, found = linear_and_columns(input.value, weight, bias, frame.indices.flatten())
-    columns = found.unflatten(1, frame.indices.shape).transpose(0, 1)  # (V, out, m)
+    value, found = linear_and_columns(input.value, weight, bias, input.support.flatten())
+    columns = found.unflatten(1, input.support.shape).transpose(0, 1)  # (V, out, m)
     higher = [None if c is None else torch.einsum("v...m,vom->v...o", c, columns) for c in input.higher]
     higher[-1] = frame.collapse(higher[-1])
     return Jet.of(value, higher, frame)

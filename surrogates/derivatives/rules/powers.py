@@ -88,7 +88,8 @@ def _exponential(base: Any, z: Jet) -> Any:
 
 rule(*forms("pow", "__pow__", "float_power"))(power)
 rule(*forms("__rpow__"))(lambda self, other: power(other, self))
-enter(root(torch.sqrt, 0.5), "sqrt")
+square_root = root(torch.sqrt, 0.5)
+enter(square_root, "sqrt")
 enter(root(torch.rsqrt, -0.5), "rsqrt")
 enter(fixed(2), "square")
 enter(fixed(-1), "reciprocal")

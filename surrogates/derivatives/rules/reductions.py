@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from surrogates.derivatives.jet import Jet, forms, rule
+from surrogates.derivatives.rules.compose import compose
 from surrogates.derivatives.rules.linear import everywhere
 from surrogates.derivatives.rules.piecewise import maximum, minimum
+from surrogates.derivatives.rules.powers import square_root
+from surrogates.derivatives.series import Coefficient
 
 
 def _axes(input: Any, dim: Any) -> tuple[int, ...]:
@@ -61,7 +64,7 @@ def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
     """(sum |x|^p)^(1/p); the largest or smallest |x| for infinite p."""
     axes = _axes(x, dim)
     if ord == 2:
-        return torch.sqrt((x * x).sum(axes, keepdim=keepdim))
+        return compose((x * x).sum(axes, keepdim=keepdim), _length)
     if abs(ord) == math.inf:
         return torch.abs(x).amax(axes, keepdim=keepdim) if ord > 0 else torch.abs(x).amin(axes, keepdim=keepdim)
     if ord == 0:
@@ -69,6 +72,13 @@ def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
     powers = torch.abs(x) if ord == 1 else torch.abs(x) ** ord
     total = powers.sum(axes, keepdim=keepdim)
     return total if ord == 1 else total ** (1 / ord)
+
+
+def _length(square: Tensor, order: int) -> list[Coefficient]:
+    """The root of a sum of squares; without slope where all of them are zero, as torch has it."""
+    at_zero = square == 0
+    length = square_root(torch.where(at_zero, 1, square), order)
+    return [torch.where(at_zero, 0, c) for c in length if c is not None]
 
 
 @rule(torch.norm, torch.Tensor.norm, torch.functional.norm)
@@ -143,7 +153,7 @@ def logaddexp(input: Any, other: Any) -> Any:
 @rule(*forms("hypot"))
 def hypot(input: Any, other: Any) -> Any:
     """Root of a^2 + b^2."""
-    return torch.sqrt(input * input + other * other)
+    return compose(input * input + other * other, _length)
 
 
 @rule(*forms("amax"))

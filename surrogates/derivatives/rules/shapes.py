@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from surrogates.derivatives.jet import Jet, forms, plain, rule
 from surrogates.derivatives.refused import halved, refuse
 from surrogates.derivatives.rules.linear import everywhere, jointly
+from surrogates.derivatives.rules.support import side_by_side, sliced
 
 MOVED = """reshape reshape_as unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes
 swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind split split_with_sizes chunk tensor_split
@@ -58,7 +59,20 @@ def item(input: Any, index: Any) -> Any:
     if not isinstance(input, Jet):
         return input[plain(index)]
     index = positions(index)
+    if input.sparse and (ends := _ends(index, input.value)) is not None:
+        return sliced(input, *ends)
     return everywhere(lambda x: x[index], input)
+
+
+def _ends(index: Any, value: Tensor) -> tuple[int, int] | None:
+    """Start and stop of an index that cuts the last axis only, such as x[:, :-1] and x[..., 3:5]."""
+    *others, last = index if isinstance(index, tuple) else (index,)
+    whole = all(p is Ellipsis or (isinstance(p, slice) and p == slice(None)) for p in others)
+    reaches = any(p is Ellipsis for p in others) or len(others) + 1 == value.ndim
+    if not (isinstance(last, slice) and whole and reaches):
+        return None
+    start, stop, step = last.indices(value.shape[-1])
+    return (start, stop) if step == 1 and stop > start else None
 
 
 def positions(index: Any) -> Any:
@@ -92,7 +106,16 @@ def _gather_up(operation: Callable[..., Tensor], *names: str) -> None:
     rule(*forms(*names))(follow)
 
 
-_gather_up(torch.cat, "cat", "concat", "concatenate")
+@rule(torch.cat, torch.concat, torch.concatenate)
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Joined along an axis; sparse series and constants stay short along the last one."""
+    jets = [t for t in tensors if isinstance(t, Jet)]
+    short = [j.sparse or not any(c is not None for c in j.higher) for j in jets]
+    if all(short) and any(j.sparse for j in jets) and dim in (-1, jets[0].value.ndim - 1):
+        return side_by_side(tensors, torch.cat(plain(list(tensors)), dim))
+    return jointly(lambda *x: torch.cat(x, dim), *tensors)
+
+
 for _name in ("stack", "hstack", "vstack", "dstack", "column_stack", "row_stack"):
     _gather_up(getattr(torch, _name), _name)
 
