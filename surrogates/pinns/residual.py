@@ -1,9 +1,10 @@
 """A residual of the function u as what DeepXDE's data classes take: our derivatives in DeepXDE's own loop.
 
-DeepXDE (doi:10.1137/19M1274067) hands a residual the points x and the network's outputs y, and differentiates y by
-nested reverse passes. Here the residual gets u itself, so that any operator of `surrogates.derivatives` can follow it.
-With stochastic operators the gradient of the mean square is biased unless value and gradient use independent draws:
-`unbiased=True`, as in Stochastic Taylor Derivative Estimator (arXiv:2412.00088).
+Paper: DeepXDE: A deep learning library for solving differential equations (doi:10.1137/19M1274067).
+It hands a residual the points x and the network's outputs y, and differentiates y by nested reverse passes. Here the
+residual gets u itself, so that any operator of `surrogates.derivatives` can follow it. With stochastic operators the
+gradient of the mean square is biased unless value and gradient come from independent draws: `unbiased=True`, as in
+Stochastic Taylor Derivative Estimator (arXiv:2412.00088).
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ def _function(function: Any) -> tuple[Callable[..., Any], bool]:
 
 def _check_network(net: nn.Module, x: Tensor, y: Tensor) -> None:
     """On the first call: y is what net gives at x, so that values and derivatives belong to one function."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        values, again = net(x), net(x)
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):  # output transforms may need gradients
+        values, again = net(x).detach(), net(x).detach()
     if not torch.equal(values, again):  # a network with random parts: nothing to compare
         return
     scale = float(y.detach().abs().max()) if y.numel() else 0.0
