@@ -102,7 +102,9 @@ class Problem:
     @property
     def time(self) -> int | None:
         """Which coordinate is the time, None without one."""
-        return self.names.index("t") if "t" in self.names else None
+        if self.coordinates:
+            return self.names.index("t") if "t" in self.coordinates else None
+        return self.dim - 1 if hasattr(self.domain, "timedomain") else None
 
     def draw(self, n: int, seed: int, device: torch.device | str = "cpu") -> Float[Tensor, "n dim"]:
         """n points of the domain, a function of n and the seed only. Raises DomainError where `sample` gives others."""

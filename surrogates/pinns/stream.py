@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,6 +69,9 @@ class PointStream:
     def __getitem__(self, index: int) -> Row:
         return Row(self, index)
 
+    def __iter__(self) -> Iterator[Row]:
+        return (self[i] for i in range(len(self)))
+
     @property
     def hash(self) -> str:
         """Which points these are: the same for every member of an ensemble."""
@@ -109,6 +112,9 @@ class PointSet:
 
     def __getitem__(self, index: int) -> Row:
         return Row(self, index)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self[i] for i in range(len(self)))
 
     @property
     def edges(self) -> dict[str, EdgePoints]:

@@ -26,7 +26,8 @@ class TimeWindows(nn.Module):
     """A field made of pieces in time; `training.march` trains them in turn.
 
     Args:
-        nets: one for each piece, points (n, dim) -> (n, outputs), the time as last coordinate.
+        nets: one for each piece, points (n, dim) -> (n, outputs), with times from -1 to 1 through the piece as last
+            coordinate.
         edges: times between which the pieces lie, one more than nets; the last piece goes on beyond its end.
         initial: u at edges[0], of whole points; a module such as FourierSeries, or a function of the user's own.
     `active` is the piece that trains, which then speaks for all times; None for the whole field.
@@ -60,11 +61,12 @@ class TimeWindows(nn.Module):
     def _piece(self, k: int, x: Tensor) -> Tensor:
         """u_k at any time, from the ends of all pieces before it."""
         start: Tensor = self.initial(x)
-        for j in range(k):
-            end = torch.cat([x[:, :-1], 0.0 * x[:, -1:] + self.edges[j + 1]], dim=1)
-            start = start + self.nets[j](end)
+        end = 0.0 * x[:, -1:] + 1.0
+        for net in self.nets[:k]:
+            start = start + net(torch.cat([x[:, :-1], end], dim=1))
         share = (x[:, -1:] - self.edges[k]) / (self.edges[k + 1] - self.edges[k])
-        return start + share * self.nets[k](x)
+        out: Tensor = start + share * self.nets[k](torch.cat([x[:, :-1], 2.0 * share - 1.0], dim=1))
+        return out
 
 
 def in_window(problem: Problem, begin: float, end: float) -> Problem:

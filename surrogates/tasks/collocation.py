@@ -7,6 +7,7 @@ the squared residual, Stochastic Taylor Derivative Estimator (arXiv:2412.00088).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from surrogates.physics.errors import DomainError
+from surrogates.pinns.drawing import mix
 from surrogates.pinns.inverse import Unknowns, plain
 from surrogates.pinns.named import named_problem
 from surrogates.pinns.problem import Problem, without_functions
@@ -22,7 +24,7 @@ from surrogates.pinns.stream import CollocationBatch, PointSet, PointStream, Row
 from surrogates.tasks.collocation_scores import CollocationScores, PointResult, score
 
 __all__ = ["Collocation", "CollocationScores", "PointResult"]
-_CHUNK = 4096  # points a pass in prediction
+_CHUNK, _NUMBERS = 4096, 20_000_000  # most points of a pass in prediction, and their coordinates together
 
 
 class Collocation(nn.Module):
@@ -33,6 +35,7 @@ class Collocation(nn.Module):
             brings `solution(points)`, which predictions and scores use.
         problem: the equation, or {"name": ..., arguments} of a named one.
         weighting: how the squared residuals of a step are weighted, a module such as Causal(...); None for their mean.
+        resampling: which of more points train, a module such as ResidualAdaptive(...); None for points as they come.
         unbiased: the residual is computed twice with independent random draws, of derivatives that are estimates, so
             that the gradient of its square has no bias.
     A part of the loss is a mean square: of "residual" or of each residual by name, and of each condition's error.
@@ -48,6 +51,7 @@ class Collocation(nn.Module):
         problem: Problem | Mapping[str, Any],
         *,
         weighting: nn.Module | None = None,
+        resampling: nn.Module | None = None,
         unbiased: bool = False,
     ) -> None:
         super().__init__()
@@ -60,7 +64,7 @@ class Collocation(nn.Module):
                 f"problem is a {type(problem).__name__}; give a Problem, or the name and arguments of one"
             )
         self.problem = problem if isinstance(problem, Problem) else _from_file(problem)
-        self.model, self.weighting, self.unbiased = model, weighting, unbiased
+        self.model, self.weighting, self.resampling, self.unbiased = model, weighting, resampling, unbiased
         if weighting is not None and self.problem.time is None:
             raise DomainError(
                 f"weighting={type(weighting).__name__} goes by time, and the coordinates {self.problem.names[:5]} have "
@@ -76,7 +80,7 @@ class Collocation(nn.Module):
     def arguments(self) -> dict[str, Any]:
         """What it was made with, as a file holds it."""
         found = {"model": self.model, "problem": _for_file(self.problem), "weighting": self.weighting}
-        return found | {"unbiased": self.unbiased}
+        return found | {"resampling": self.resampling, "unbiased": self.unbiased}
 
     @property
     def trained(self) -> bool:
@@ -109,7 +113,9 @@ class Collocation(nn.Module):
                 f"this network is for {self.problem.dim} coordinates and unknowns {sorted(self.problem.parameters)}, "
                 f"the problem has {problem.dim} and {sorted(problem.parameters)}"
             )
-        found = Collocation(self.model, problem, weighting=self.weighting, unbiased=self.unbiased)
+        found = Collocation(
+            self.model, problem, weighting=self.weighting, resampling=self.resampling, unbiased=self.unbiased
+        )
         found.unknowns.load_state_dict(self.unknowns.state_dict())
         found.known.copy_(self.known)
         return found.to(self._device, self._dtype).train(self.training)
@@ -124,8 +130,8 @@ class Collocation(nn.Module):
     @torch.no_grad()
     def predict(self, points: Any, *, spread: bool = False) -> PointResult:
         """The solution at points (n, dim) or of a set of points; one network has no spread, `std` is None."""
-        x = points_of(points, self.problem.dim).to(self._device, self._dtype)
-        return PointResult(torch.cat([self(chunk) for chunk in x.split(_CHUNK)]))
+        x = points_of(points, self.problem.dim)
+        return PointResult(torch.cat([self(c.to(self._device, self._dtype)) for c in x.split(self._chunk)]))
 
     # training --------------------------------------------------------------------------------------------------------
 
@@ -158,6 +164,8 @@ class Collocation(nn.Module):
 
     def loss(self, batch: CollocationBatch, weights: Mapping[str, float | int]) -> tuple[Tensor, dict[str, Tensor]]:
         """sum over parts of weights[part] mean square; a weighting changes the means of residuals while training."""
+        if self.training and self.resampling is not None:
+            batch = self._resampled(batch)
         if not self.training or (self.weighting is None and not self.unbiased):
             whole, parts = self.objective(batch, weights)
             return (whole if self.training else whole.detach()), {n: part.detach() for n, part in parts.items()}
@@ -193,8 +201,10 @@ class Collocation(nn.Module):
 
     def residuals(self, points: Any) -> dict[str, Tensor]:
         """Residuals at points by name, (points, k): zero where the equation holds."""
-        x = points_of(points, self.problem.dim).to(self._device, self._dtype)
-        parts = [{n: r.detach() for n, r in self._residuals(chunk).items()} for chunk in x.split(_CHUNK)]
+        parts = []
+        for chunk in points_of(points, self.problem.dim).split(self._chunk):
+            found = self._residuals(chunk.to(self._device, self._dtype))
+            parts.append({name: r.detach() for name, r in found.items()})
         return {name: torch.cat([p[name] for p in parts]) for name in parts[0]}
 
     def condition_errors(self, data: PointSet) -> dict[str, float]:
@@ -213,6 +223,15 @@ class Collocation(nn.Module):
             "functions of the user's own, not in this file: with_problem gives it one" if spec is None else dict(spec)
         )
         return {"problem": told, "coordinates": list(self.problem.names[:20]), "found": self.parameters_found}
+
+    def _resampled(self, batch: CollocationBatch) -> CollocationBatch:
+        """As many points, chosen among fresh ones by the residuals there."""
+        assert self.resampling is not None
+        seed = mix(batch.seed, 1)
+        x = self.problem.draw(self.resampling.candidates * batch.rows, seed, self._device).to(self._dtype)  # type: ignore[operator]
+        sizes = torch.cat([r.square() for r in self.residuals(x).values()], dim=1).sum(dim=1).sqrt()
+        chosen = self.resampling(sizes, batch.rows, torch.Generator(self._device).manual_seed(seed))
+        return replace(batch, interior=x[chosen])
 
     def _errors(self, batch: CollocationBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Residuals at the points inside, and mean square errors of the conditions, by name."""
@@ -240,6 +259,10 @@ class Collocation(nn.Module):
     def _residuals(self, x: Tensor) -> dict[str, Tensor]:
         with torch.enable_grad():
             return residuals_at(self.problem, self.model, x, self.unknowns())
+
+    @property
+    def _chunk(self) -> int:
+        return max(1, min(_CHUNK, _NUMBERS // self.problem.dim))
 
     @property
     def _device(self) -> torch.device:
