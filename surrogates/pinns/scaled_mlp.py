@@ -2,7 +2,8 @@
 
 In d dimensions coordinates of points with |x| of order one are of order 1/sqrt(d). Glorot's weights then leave a first
 layer in its linear regime, and gradients move it slowly; scaling what it sees to order one makes the curvature of the
-solution learnable. The factor stands at the weights, so that exact Laplacians by the first layer go on working.
+solution learnable. The factor stands behind the linear map, so that exact Laplacians by the first layer go on
+working.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class ScaledMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         first, *others = self.layers
-        h = nn.functional.linear(x, self.scale * first.weight, first.bias)
+        h = self.scale * nn.functional.linear(x, first.weight) + first.bias
         for layer in others:
             h = layer(self._activation(h))
         return h
