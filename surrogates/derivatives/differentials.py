@@ -5,9 +5,10 @@ Paper: Stochastic Taylor Derivative Estimator (arXiv:2412.00088), sections on sp
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -58,6 +59,11 @@ class Diagonal:
     order: int = 2
     coefficients: Tensor | float | int = 1.0
     axes: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        _check_axes(self.axes)
+        if not isinstance(self.coefficients, Tensor | float | int):
+            object.__setattr__(self, "coefficients", torch.as_tensor(self.coefficients))
 
     def count(self, x: Tensor) -> int:
         return 1 if self.order == 1 else _size(self.axes, x)
@@ -129,6 +135,9 @@ class Biharmonic:
 
     axes: Sequence[int] | None = None
 
+    def __post_init__(self) -> None:
+        _check_axes(self.axes)
+
     @property
     def order(self) -> int:
         return 4
@@ -190,6 +199,10 @@ class SecondOrder:
 
     factor: Tensor
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.factor, Tensor):
+            raise DomainError(f"factor is a {type(self.factor).__name__}; give a tensor (d, r) or (batch, d, r)")
+
     @property
     def order(self) -> int:
         return 2
@@ -229,6 +242,13 @@ class SecondOrder:
 
 def _size(axes: Sequence[int] | None, x: Tensor) -> int:
     return x.shape[-1] if axes is None else len(axes)
+
+
+def _check_axes(axes: Any) -> None:
+    try:
+        _ = axes is None or [operator.index(axis) for axis in axes]
+    except TypeError:
+        raise DomainError(f"axes are {axes!r}; give a sequence of whole numbers, or None for all") from None
 
 
 def named_axes(axes: Sequence[int] | None, x: Tensor) -> Tensor:

@@ -170,6 +170,8 @@ def estimate(u: Any, x: Tensor, operator: Differential, how: Sparse | Dense) -> 
     The standard error is zero where all terms were drawn. Raises DomainError for a single draw.
     """
     _check(u, x)
+    if not isinstance(how, Sparse | Dense):
+        raise DomainError(f"how is {how!r}; an estimate is Sparse(samples=...) or Dense(samples=...)")
     scheme = operator.sparse(x, how) if isinstance(how, Sparse) else operator.dense(x, how)
     value, terms = each(u, x, scheme)
     mean, left = terms.sum(0), 1.0 if scheme.population is None else 1 - scheme.samples / scheme.population
@@ -200,7 +202,7 @@ def operate(operator: Differential, u: Any, x: Tensor, how: How | None) -> Tenso
 
 
 def _chosen(operator: Differential, u: Any, x: Tensor, how: How | None) -> _Chosen:
-    if not 1 <= operator.order <= HIGHEST:
+    if type(operator.order) is not int or not 1 <= operator.order <= HIGHEST:
         raise DomainError(f"order {operator.order} is not among 1 to {HIGHEST}; jets reach no further")
     if isinstance(how, Exact) and how.at_once is not None and how.at_once < 1:
         raise DomainError(f"at_once is {how.at_once}; a pass takes at least one direction")

@@ -12,7 +12,7 @@ directions, recomputed for the gradient, bring it below the limit at a third mor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,6 +121,8 @@ def _exact(
         one * at_once,
         "",
     )
+    if given.reduced and given.at_once is not None:
+        raise DomainError("Exact(reduced=True) goes in one pass; leave at_once out, or take reduced=False")
     if given.reduced is False or given.at_once is not None:
         return along
     if notes is None:
@@ -146,25 +148,38 @@ def _estimate(operator: Differential, x: Tensor, one: float, how: How | None, sa
 
 
 def _measure(u: Any, x: Tensor, axes: Sequence[int] | None, reducible: bool) -> tuple[Notes | None, float]:
-    """What u does with x, and the bytes a point that it keeps for its gradient."""
-    some, kept = x[:2].detach().requires_grad_().clone(), dict[int, int]()
+    """What u does with x, None where it cannot be reduced, and the bytes a point that it keeps for its gradient."""
+    notes, kept = None, dict[int, int]()
+    with torch.enable_grad():
+        try:
+            some = x[:2].detach().requires_grad_().clone()
+            if reducible:
+                with torch.autograd.graph.saved_tensors_hooks(_counted(kept, some), lambda t: t):
+                    notes = noted(u, some, selected(x, axes))
+        except NotReducible:
+            pass
+        except Exception:  # a function that fails fails again where it is evaluated, which names the operation and line
+            return None, 0.0
+        if notes is None:
+            kept.clear()
+            try:
+                with torch.autograd.graph.saved_tensors_hooks(_counted(kept, some), lambda t: t):
+                    u(some)
+            except Exception:
+                return None, 0.0
+    return notes, sum(kept.values()) / max(1, len(some))
+
+
+def _counted(kept: dict[int, int], x: Tensor) -> Callable[[Tensor], Tensor]:
+    """A hook that notes the bytes of each tensor that is kept, but for parameters and x itself."""
 
     def keep(t: Tensor) -> Tensor:
         root = t if t._base is None else t._base
-        if not (root.is_leaf and root.requires_grad) and root.data_ptr() != some.data_ptr():
+        if not (root.is_leaf and root.requires_grad) and root.data_ptr() != x.data_ptr():
             kept[t.data_ptr()] = t.numel() * t.element_size()
         return t
 
-    notes = None
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
-        if reducible:
-            try:
-                notes = noted(u, some, selected(x, axes))
-            except NotReducible:
-                kept.clear()
-        if notes is None:
-            u(some)
-    return notes, sum(kept.values()) / len(some)
+    return keep
 
 
 _TOLD: set[str] = set()

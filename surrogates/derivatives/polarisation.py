@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,12 +74,17 @@ def polarise(wanted: Sequence[Sequence[int]]) -> Polarisation:
 
 
 def _check(axes: Sequence[int]) -> tuple[int, ...]:
-    axes = tuple(axes)
+    try:
+        axes = tuple(operator.index(axis) for axis in axes)
+    except TypeError:
+        raise DomainError(
+            f"the partial {axes!r} was asked for; name axes by whole numbers, such as (0, 0, 1)"
+        ) from None
     if len(axes) > HIGHEST:
         raise DomainError(
             f"the partial {axes} is of order {len(axes)}; jets reach order {HIGHEST}, so nest two of them"
         )
-    if any(isinstance(axis, bool) or not isinstance(axis, int) or axis < 0 for axis in axes):
+    if any(axis < 0 for axis in axes):
         raise DomainError(f"the partial {axes} was asked for; name its axes by whole numbers from 0, such as (0, 0, 1)")
     return tuple(sorted(axes))
 

@@ -150,5 +150,7 @@ def restricted(x: Input, weight: Tensor) -> Tensor:
 def noted(u: Any, x: Tensor, inside: Tensor) -> Notes:
     """Runs u on a few points. Raises NotReducible where it does something else with x."""
     notes = Notes()
-    u(Input.of(x, torch.arange(x.shape[-1], device=x.device), inside, notes))
+    y = u(Input.of(x, torch.arange(x.shape[-1], device=x.device), inside, notes))
+    if isinstance(y, Input) or not isinstance(y, Tensor):
+        raise NotReducible("its result")
     return notes

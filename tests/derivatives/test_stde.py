@@ -166,10 +166,10 @@ def test_the_standard_error_is_the_spread_of_estimates(x, how):
     def u(x):
         return torch.tanh(x @ mix).sum(-1, keepdim=True)
 
-    many = [estimate(u, x, Diagonal(), how) for _ in range(100)]
+    many = [estimate(u, x, Diagonal(), how) for _ in range(60)]
     spread = torch.stack([e.mean for e in many]).std()
     claimed = torch.stack([e.standard_error for e in many]).square().mean().sqrt()
-    torch.testing.assert_close(claimed, spread, rtol=0.25, atol=0)
+    torch.testing.assert_close(claimed, spread, rtol=0.3, atol=0)
     torch.testing.assert_close(many[0].value, u(x))
     with pytest.raises(DomainError, match="at least two"):
         estimate(u, x, Diagonal(), Sparse(1))
