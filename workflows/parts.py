@@ -53,8 +53,12 @@ def check_part(
             continue
         if key not in parameters:
             raise document.error((*place, key), f'{name} has no argument "{key}"; {accepted(parameters, key)}')
-        if isinstance(item, dict) and rooms == (NETWORKS,) and "use" in item:  # a network inside another one
-            check_part(document, (*place, key), item, rooms, trust)
+        if rooms == (NETWORKS,):  # networks inside another one
+            inner = [((*place, key), item)] if isinstance(item, dict) else []
+            inner = [((*place, key, k), x) for k, x in enumerate(item)] if isinstance(item, list) else inner
+            for where, part in inner:
+                if isinstance(part, dict) and "use" in part:
+                    check_part(document, where, part, rooms, trust)
         if isinstance(item, float) and not isfinite(item):
             raise document.error((*place, key), f"{item!r} is not a finite number")
         if not fits(parameters[key].annotation, item):

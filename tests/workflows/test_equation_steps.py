@@ -278,6 +278,8 @@ steps:
         ("steps: 2\n", "steps: 2\n    derivatives: {how: sparse}\n", "one way to its derivatives"),
         ("steps: 2\n", "steps: 2\n    derivatives: {how: exactly}\n", 'did you mean "exact"'),
         ("steps: 2\n", "steps: 2\n    polish: {steps: 0}\n", "out of range"),
+        ("    steps: 2\n", "    steps: 2\n    curriculum: {wave: [1]}\n", 'did you mean "waves"'),
+        ("    steps: 2\n", "    steps: 2\n    fixed: 9\n    curriculum: {waves: [1]}\n", "leave `fixed` away"),
         ('["${solution}"]', "[]", "no solution to score"),
         ("${solution}", "${scores}", "circle"),
     ],

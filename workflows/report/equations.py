@@ -260,6 +260,7 @@ def _losses(
     rows: list[dict[str, Any]], parts: tuple[str, ...]
 ) -> tuple[dict[str, tuple[list[float], list[float]]], int | None]:
     """Curves by part, L-BFGS appended behind the descent; where it begins."""
+    rows = _in_a_row(rows)
     last = max((int(r["step"]) for r in rows if "step" in r), default=0)
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for name, key in [*((p, p) for p in parts), ("validation loss", "valid")]:
@@ -268,6 +269,17 @@ def _losses(
         if len(found) > 1:
             curves[name] = ([float(x) for x, _ in found], [float(y) for _, y in found])
     return curves, last if any("polish" in r for r in rows) else None
+
+
+def _in_a_row(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of trainings in a row with their steps counted on from stage to stage."""
+    counted, before, stage, last = [], 0, 0, 0
+    for row in rows:
+        if row.get("stage", stage) != stage:
+            stage, before = row["stage"], last
+        counted.append(row | {"step": row["step"] + before} if "step" in row else row)
+        last = max(last, counted[-1].get("step", 0))
+    return counted
 
 
 def _trained(name: str, run: FinishedRun) -> Finished | None:

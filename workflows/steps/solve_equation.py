@@ -19,9 +19,11 @@ from surrogates.workflows.fields import (
     Within,
 )
 from surrogates.workflows.files import read_json, sha256, write_json
-from surrogates.workflows.parts import takes_how
+from surrogates.workflows.parts import parameters_of, takes_how
+from surrogates.workflows.words import accepted
 
 FILE = "equation.safetensors"
+_WINDOWS = "surrogates.pinns.time_windows:TimeWindows"
 _EPOCH = 100  # steps in an epoch of points that never come twice
 _VALID_SEED, _FIXED_SEED, _POLISH_SEED, _CALIBRATION_SEED = 1001, 1002, 1003, 1004
 
@@ -68,7 +70,10 @@ class SolveEquation:
     Args:
         problem: the equation. model: the network, with wrappers around it for values that hold exactly.
         derivatives: how they are computed while learning; left away, they are exact or planned by cost.
-        weighting: of the residuals of a step, such as causal weights. members: of the ensemble, from different seeds.
+        weighting: of the residuals of a step, such as causal weights. curriculum: an argument of the problem and values
+            of it to learn before, from easy to hard, such as beta: [1, 5, 10, 20]; the budget is shared equally, and
+            so it is among the pieces of a model TimeWindows, which are trained in turn.
+        members: of the ensemble, from different seeds.
         epochs, steps, minutes: the budget of each, one of them; an epoch is 100 steps, or once through `fixed` points.
         points: inside, each step. edge: on each condition, each step. fixed: train on so many points, always the same
             ones; left away, every step has fresh ones. lr: peak learning rate.
@@ -83,6 +88,7 @@ class SolveEquation:
     model: EquationModel
     derivatives: Derivatives | None = None
     weighting: EquationWeighting | None = None
+    curriculum: dict[str, list[float | int]] | None = None
     members: Count = 1
     epochs: Count | None = None
     steps: Count | None = None
@@ -111,6 +117,20 @@ class SolveEquation:
             raise ValueError(
                 f"{self.problem['use']} has one way to its derivatives only; leave the key `derivatives` away"
             )
+        windows = self.model["use"] == _WINDOWS
+        if (self.curriculum is not None or windows) and self.fixed is not None:
+            raise ValueError("trainings in a row draw fresh points each step; leave `fixed` away")
+        if self.curriculum is not None:
+            known = [p.name for p in parameters_of(*self.problem["use"].split(":"))]
+            if len(self.curriculum) != 1 or windows:
+                raise ValueError(
+                    "a curriculum is one argument of the problem, and not for TimeWindows; give one of both"
+                )
+            for name, values in self.curriculum.items():
+                if name not in known or not values:
+                    raise ValueError(
+                        f"curriculum: {name} = {values}; give values of an argument, {accepted(known, name)}"
+                    )
 
     @property
     def batch_size(self) -> int:
@@ -124,21 +144,37 @@ class SolveEquation:
         return [f"member-{k}" for k in range(self.members)]
 
     def work(self, job: str, desk: Desk) -> None:
-        from surrogates.training import fit
-        from surrogates.workflows.equation_training import Trace, polished
+        from surrogates.workflows.equation_training import polished
 
         folder, seed = desk.job_folder(job), 1000 * desk.seed + int(job.rpartition("-")[2])
         task = self._task(desk, seed)
         problem = task.problem
         valid = problem.points(self.valid, edge=self.edge, seed=_VALID_SEED)
-        found = Trace(folder / "unknowns.json", task)
-        settings = {"plan": plan_of(self, desk), "hooks": [progress_hook(desk), found], "seed": seed}
-        fitted = fit(task, self._points(problem), valid, directory=folder, **settings)
+        fitted = self._descended(task, valid, desk, {"seed": seed, "directory": folder})
         if self.polish is not None:
             fixed = problem.points(self.polish.points, edge=self.edge, seed=_POLISH_SEED)
             fitted = polished(fitted, fixed, valid, self.polish, folder, desk)
         fitted.save(folder / "member.safetensors")
         write_json(folder / "training.json", fitted.timings)
+
+    def _descended(self, task: Any, valid: Any, desk: Desk, settings: dict[str, Any]) -> Any:
+        """The trained network: of one training, or of several in a row."""
+        from surrogates.training import fit
+        from surrogates.training.curriculum import curriculum, march
+        from surrogates.workflows.equation_inputs import made_problem
+        from surrogates.workflows.equation_training import Trace
+
+        hooks, around = [progress_hook(desk)], {"edge": self.edge, "valid": self.valid}
+        if self.model["use"] == _WINDOWS:
+            plan = plan_of(self, desk, 1 / len(task.model.nets))
+            return march(task, plan=plan, hooks=hooks, **around, **settings)
+        if self.curriculum is not None:
+            ((name, values),) = self.curriculum.items()
+            easier = [made_problem({**self.problem, name: value}, self.derivatives) for value in values]
+            plan = plan_of(self, desk, 1 / (1 + len(values)))
+            return curriculum(task, [*easier, task.problem], plan=plan, hooks=hooks, **around, **settings)
+        trace = Trace(settings["directory"] / "unknowns.json", task)
+        return fit(task, self._points(task.problem), valid, plan=plan_of(self, desk), hooks=[*hooks, trace], **settings)
 
     def _points(self, problem: Any) -> Any:
         if self.fixed is not None:
@@ -171,8 +207,7 @@ class SolveEquation:
         fitted.save(desk.folder / FILE)
         write_json(desk.folder / "history.json", [dict(row) for row in fitted.history])
         write_json(desk.folder / "unknowns.json", [read_json(folder / "unknowns.json") or [] for folder in folders])
-        facts = fitted.provenance
-        steps = facts["steps"] if isinstance(facts["steps"], list) else [facts["steps"]]
+        facts, steps = fitted.provenance, steps_of(fitted)
         polished = [row["polish"] for row in fitted.history if "polish" in row]
         return SolvedEquation(
             file=FILE,
@@ -181,13 +216,23 @@ class SolveEquation:
             unknowns="unknowns.json",
             members=len(fitted.members),
             parameters=sum(p.numel() for p in fitted.members[0].parameters()),
-            steps=tuple(steps),
+            steps=steps,
             polished=max(polished, default=0),
             points=self.fixed or min(steps) * self.points,
             parts=tuple(fitted.members[0].loss_parts),
             stopped=facts["stopped"],
             papers=tuple(facts["papers"]),
         )
+
+
+def steps_of(fitted: Any) -> tuple[int, ...]:
+    """Steps that each member made, in all stages of trainings in a row."""
+    last: dict[tuple[int, int], int] = {}
+    for row in fitted.history:
+        if "step" in row:
+            where = (row.get("member", 0), row.get("stage", 0))
+            last[where] = max(last.get(where, 0), row["step"])
+    return tuple(sum(n for (m, _), n in last.items() if m == k) for k in range(len(fitted.members)))
 
 
 @dataclass(frozen=True)
