@@ -55,7 +55,7 @@ def lowest(
     return energy, vector / torch.linalg.vector_norm(vector)
 
 
-def exponential(apply: Apply, z: complex, start: Tensor, *, tol: float = 1e-12, most: int = 40) -> Tensor:
+def exponential(apply: Apply, z: complex | float | int, start: Tensor, *, tol: float = 1e-12, most: int = 40) -> Tensor:
     """exp(z H) start, with as many vectors as the error estimate |beta_m [exp(z T)]_m1| asks for."""
     size = torch.linalg.vector_norm(start)
     steps = 6

@@ -94,6 +94,9 @@ class MPS:
     def __len__(self) -> int:
         return len(self.tensors)
 
+    def __repr__(self) -> str:
+        return f"MPS({len(self)} sites of {self.site.name}, chi {max(self.bonds, default=1)}, {self.dtype})"
+
     @property
     def bonds(self) -> tuple[int, ...]:
         """Sizes of the bonds between sites."""
