@@ -134,8 +134,7 @@ def physics(unit: Finished) -> Section | None:
         s = unit.result.scores[name]
         if s.relative_l2 is None and s.relative_residual is None:
             continue
-        band = list(s.spread.values())[-1] if s.spread else None
-        width = "no spread" if band is None else f"± {percent(band.mean_width / s.size)}"
+        width = "no spread" if s.band is None else f"± {percent(s.band.mean_width / s.size)}"
         error = "-" if s.relative_l2 is None else percent(_scattered(s))
         rows.append([name, percent(s.relative_residual), _rank(s.residual_knows), width, _rank(s.band_knows), error])
     if not rows:

@@ -86,7 +86,7 @@ def _rest(unit: Finished, name: str) -> Iterator[Criterion]:
             "Characteristics cross: the solution is one of several there. End before the shock, or give more diffusion."
         )
         yield Criterion("closest paths over their first distance", s.stretch, low=0.0, essential=True, advice=advice)
-    band = list(s.spread.values())[-1] if s.spread else None
+    band = s.band
     advice = "Calibrate where the solution is known (`calibrate: 500`), or train more members."
     share = None if band is None else band.coverage
     yield Criterion("coverage of the 90 % band", share, low=0.85, high=0.99, use="error bars", advice=advice)

@@ -137,6 +137,11 @@ class EquationScores:
     file: str = ""
 
     @property
+    def band(self) -> Band | None:
+        """How the best band did: the calibrated one, or the members' scatter; None without either."""
+        return self.spread.get("calibrated") or self.spread.get("members")
+
+    @property
     def relative_residual(self) -> float | None:
         """Root of the sum of the squared residuals over their scale."""
         whole = sum(r * r for r in self.residual.values() if r is not None) ** 0.5
