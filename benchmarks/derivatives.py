@@ -125,11 +125,12 @@ def compare(name: str, problem: Problem, given: argparse.Namespace) -> None:
         sides = {
             route: Side(sys.executable, "derivative_side.py", route, problem.order, given.device, ours)
             for route in problem.routes
+            if route in OURS or not given.routes or route in given.routes
         }
         if given.peer and name != "exact" and not problem.block:
             sides["peer"] = Side(given.peer, "jax_derivative_side.py", "jet", problem.order, "cpu", theirs)
         times: dict[str, list[float]] = {route: [] for route in sides}
-        for turn in range(max(3, round(given.turns * problem.turns)) + 1):
+        for turn in range(max(2, round(given.turns * problem.turns)) + 1):
             for route, side in sides.items():
                 seconds = side.ask("step 1")
                 if turn:
@@ -157,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peer", default="", help="python of an environment with jax")
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS), choices=list(PROBLEMS))
+    parser.add_argument("--routes", nargs="*", default=[], help="of plain torch, all unless given")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--directions", type=int, default=16)
