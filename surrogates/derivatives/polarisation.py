@@ -8,8 +8,8 @@ sum_j c_j D_k(v_j) wherever sum_j c_j k!/b! v_j^b = [a = b] for every b of order
 solved in rational numbers and checked in every row, so that a set of directions that does not reach a partial is never
 used. Candidates for the v_j are those of two identities,
 
-    d^a = 1/k! sum over 0 <= n <= a of (-1)^|n|       prod C(a_i, n_i) D_k(a/2 - n)      (10.1016/j.jmva.2007.01.013)
-    d^a = 1/k! sum over 0 <= n <= a of (-1)^(k - |n|) prod C(a_i, n_i) D_k(n)            (a k-fold forward difference)
+    d^a = 1/k! sum over 0 <= n <= a of (-1)^|n|       prod C(a_i, n_i) D_k(a/2 - n)    (a k-fold central difference)
+    d^a = 1/k! sum over 0 <= n <= a of (-1)^(k - |n|) prod C(a_i, n_i) D_k(n)          (a k-fold forward difference)
 
 of which the first needs only half its terms (v and -v give the same D_k up to sign), and for two axes sets of k small
 integer directions, the least that real directions allow, or fewer beside those that other partials need anyway.
