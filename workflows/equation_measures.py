@@ -132,7 +132,7 @@ def residual_sizes(member: Any, points: Tensor) -> dict[str, np.ndarray]:
     """|residual| by name, (n,), a few points at a time; of a network on labels, for those that arrive at the points."""
     if hasattr(member.model, "stretch"):
         points = invert(member.model, points.to(next(member.parameters())), member.model.period)
-    parts = [member.residuals(some) for some in points.split(max(1, min(4096, _NUMBERS // points.shape[1])))]
+    parts = [member.residuals(some) for some in torch.split(points, max(1, min(4096, _NUMBERS // points.shape[1])))]
     sizes = [{name: _numpy(r.square().sum(dim=1).sqrt()) for name, r in part.items()} for part in parts]
     return {name: np.concatenate([s[name] for s in sizes]) for name in sizes[0]}
 

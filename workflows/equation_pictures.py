@@ -80,8 +80,8 @@ def _paths(model: Any, problem: Any, bounds: np.ndarray) -> dict[str, np.ndarray
     if not hasattr(model, "stretch"):
         return {}
     parameter = next(model.parameters())
-    labels = torch.linspace(*(float(b) for b in bounds[:, 0]), _PATHS).to(parameter)
-    times = torch.linspace(*(float(b) for b in bounds[:, 1]), _TIMES).to(parameter)
+    labels = torch.linspace(float(bounds[0, 0]), float(bounds[1, 0]), _PATHS).to(parameter)
+    times = torch.linspace(float(bounds[0, 1]), float(bounds[1, 1]), _TIMES).to(parameter)
     t, label = torch.meshgrid(times, labels, indexing="ij")
     with torch.no_grad():
         paths = model(torch.stack([label.ravel(), t.ravel()], dim=1))[:, 0].reshape(t.shape)

@@ -27,7 +27,8 @@ def judged(unit: Finished, run: FinishedRun) -> Iterator[Section]:
 
 def errors(unit: Finished) -> Section:
     """Table of errors beside what knows nothing, maps or cuts and parity of each solution."""
-    rows, blocks, drawn = [], list[Any](), None
+    rows, blocks = [], list[Any]()
+    drawn: np.ndarray | None = None
     for name in unit.result.names:
         s = unit.result.scores[name]
         worst = max((r.error for r in s.regions if r.error is not None), default=None)

@@ -217,7 +217,7 @@ class SolveEquation:
             members=len(fitted.members),
             parameters=sum(p.numel() for p in fitted.members[0].parameters()),
             steps=steps,
-            polished=max(polished, default=0),
+            polished=int(max(polished, default=0)),
             points=self.fixed or min(steps) * self.points,
             parts=tuple(fitted.members[0].loss_parts),
             stopped=facts["stopped"],
