@@ -44,7 +44,8 @@ def burgers_front(
     if low < 0 or high > until * (1 + 1e-6):  # float32 times may round up
         raise DomainError(f"times from {low:.4g} to {high:.4g}; this solution runs from 0 to until={until}")
     found = _solved(float(nu), float(amplitude), float(period), float(until), int(modes))
-    parts = [found.at(part.double(), float(c)) for part in points.detach().cpu().split(_CHUNK)]
+    at = points.detach().cpu().double()
+    parts = [found.at(at[k : k + _CHUNK], float(c)) for k in range(0, len(at), _CHUNK)]
     return torch.cat(parts).to(points)
 
 
@@ -63,10 +64,9 @@ def cole_hopf_front(
     rule converges exponentially here, and the exponents are shifted by their largest, so that small nu does no harm.
     """
     _check(points, nu, period, 1.0)
-    parts = [
-        _cole_hopf(part.double(), float(c), float(nu), float(amplitude), float(period), nodes)
-        for part in points.detach().cpu().split(512)
-    ]
+    at = points.detach().cpu().double()
+    numbers = float(c), float(nu), float(amplitude), float(period)
+    parts = [_cole_hopf(at[k : k + 512], *numbers, nodes) for k in range(0, len(at), 512)]
     return torch.cat(parts).to(points)
 
 
@@ -122,8 +122,9 @@ class _Solved:
             - s**2 * (1 - s) * dt * self.slopes[row + 1]
         )
         phase = y[:, None] * self.wavenumbers
-        waves = spectra.real * torch.cos(phase) - spectra.imag * torch.sin(phase)
-        return c + (2 * waves[:, 1:].sum(1, keepdim=True) + waves[:, :1])
+        waves: Tensor = spectra.real * torch.cos(phase) - spectra.imag * torch.sin(phase)
+        v: Tensor = 2 * waves[:, 1:].sum(1, keepdim=True) + waves[:, :1]
+        return c + v
 
 
 @lru_cache(maxsize=8)

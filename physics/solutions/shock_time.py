@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -40,15 +41,14 @@ def shock_time(
         raise DomainError(f"period = {period} and until = {until}; both must be positive numbers")
     xi = torch.arange(labels, dtype=torch.float64) * (float(period) / labels)
     one = torch.ones_like(xi)
-    state, stretch = torch.func.jvp(lambda s: torch.stack([s, initial(s)]), (xi,), (one,))
+    state, stretch = _with_tangent(lambda s: torch.stack([s, initial(s)]), xi, one)
     dt = float(until) / steps
     for step in range(steps):
         t = step * dt
 
-        def advance(s: Tensor, length: float, t: float = t) -> Tensor:
-            return _runge_kutta(s, t, length, speed, reaction)
-
-        after, changed = torch.func.jvp(lambda s, go=advance: go(s, dt), (state,), (stretch,))
+        after, changed = _with_tangent(
+            partial(_runge_kutta, t=t, dt=dt, speed=speed, reaction=reaction), state, stretch
+        )
         if not bool(torch.isfinite(changed).all()):
             raise DomainError(
                 f"the characteristics are not finite at t = {t + dt:.4g}; check the speed and the reaction"
@@ -59,6 +59,11 @@ def shock_time(
             return t + dt * before / (before - low)
         state, stretch = after, changed
     return None
+
+
+def _with_tangent(function: Callable[[Tensor], Tensor], at: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    found = torch.func.jvp(function, (at,), (tangent,))
+    return found[0], found[1]
 
 
 def _runge_kutta(s: Tensor, t: float, dt: float, speed: Speed, reaction: Callable[[Tensor], Tensor] | None) -> Tensor:

@@ -1,5 +1,4 @@
-"""Kolmogorov n-width and Lagrangian physics-informed neural networks: a causality-conforming manifold for
-convection-dominated PDEs (arXiv:2205.02902).
+"""Kolmogorov n-width and Lagrangian physics-informed neural networks: A causality-conforming manifold for convection-dominated PDEs (arXiv:2205.02902).
 
 For u_t + a(u, x, t) u_x = nu u_xx + R(u) on a periodic interval. Kept: two branches on the labels (xi, t), one for the
 characteristics, x_t = a, and one for what they carry, u_t = nu u_xx + R, with (cos, sin) of the label as input; both
@@ -10,7 +9,7 @@ layers); u_xx with the metric x_xi of the moving frame, where their program diff
 exact only while x_xi = 1; the state's residual is multiplied by x_xi^2, so that a front, where labels crowd and x_xi is
 small, does not outweigh everything else; squared norms; x is inverted by Newton's method instead of linear
 interpolation, so that no points are dropped.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -85,7 +84,8 @@ class LagrangianPINN(nn.Module):
     ) -> Float[Tensor, "times labels"]:
         """Positions x(xi, t) of particles at some times, to draw them."""
         grid = torch.cartesian_prod(times, labels[:, 0]).flip(1)
-        return self(grid)[:, 0].reshape(len(times), len(labels))
+        x: Tensor = self(grid)[:, 0]
+        return x.reshape(len(times), len(labels))
 
     def stretch(self, until: float | int | None = None) -> moving_frame.Stretch:
         """How far the characteristics have come together up to `until`, the network's own last time unless given."""

@@ -35,16 +35,14 @@ def invert(paths: Paths, points: Float[Tensor, "points 2"], period: float | int)
     """
     x, t = points.detach().unbind(1)
 
-    def miss(xi: Tensor) -> Tensor:
-        return paths(torch.stack([xi, t], dim=1))[:, 0] - x
-
     with torch.no_grad():
-        turns = torch.ceil(miss(x) / period)
+        turns = torch.ceil((paths(points.detach())[:, 0] - x) / period)
         low = x - turns * period
         high = low + period
-        xi, one = 0.5 * (low + high), torch.ones_like(x)
+        xi = 0.5 * (low + high)
         for _ in range(_ITERATIONS):
-            error, slope = torch.func.jvp(miss, (xi,), (one,))
+            found, slope = _by_label(paths, torch.stack([xi, t], dim=1))
+            error = found - x
             low, high = torch.where(error < 0, xi, low), torch.where(error > 0, xi, high)
             newton, middle = xi - error / slope, 0.5 * (low + high)
             # a Newton step must stay inside and must not crawl along one side
@@ -68,10 +66,8 @@ def attached(paths: Paths, labels: Float[Tensor, "points 2"], points: Tensor) ->
     x, t = points.unbind(1)
     xi = labels[:, 0].detach()
     for _ in range(2):
-        at = torch.stack([xi, t], dim=1)
-        along = torch.tensor([1.0, 0.0]).to(at).expand_as(at)
-        found, slope = torch.func.jvp(paths, (at,), (along,))
-        xi = xi - (found[:, 0] - x) / slope[:, 0]
+        found, slope = _by_label(paths, torch.stack([xi, t], dim=1))
+        xi = xi - (found - x) / slope
     return torch.stack([xi, t], dim=1)
 
 
@@ -81,8 +77,8 @@ def eulerian(paths: Paths, points: Float[Tensor, "points 2"], period: float | in
     Warns CharacteristicsCross where they have crossed by the last time of the points, looked at on a coarse grid.
     """
     last = max(float(points.detach()[:, 1].max()), 0.0) if len(points) else 0.0
-    grid = {"labels": 128, "times": 17, "dtype": points.dtype, "device": points.device}
-    found = stretch(paths, period=period, until=last, **grid)
+    like = points.dtype, points.device
+    found = stretch(paths, period=period, until=last, labels=128, times=17, dtype=like[0], device=like[1])
     if found.crossed is not None:
         text = (
             f"{found}; from then on several labels reach the same x, and u there is that of one of them: train longer, "
@@ -129,8 +125,7 @@ def stretch(
     xi = torch.arange(labels, dtype=dtype, device=device) * (period / labels)
     t = torch.linspace(0, float(until), times, dtype=dtype, device=device)
     grid = torch.cartesian_prod(t, xi).flip(1)
-    along = torch.tensor([1.0, 0.0]).to(grid).expand_as(grid)
-    slope = torch.func.jvp(paths, (grid,), (along,))[1][:, 0]
+    slope = _by_label(paths, grid)[1]
     worst = int(slope.argmin())
     met = grid[slope <= 0, 1]
     return Stretch(
@@ -139,3 +134,10 @@ def stretch(
         time=float(grid[worst, 1]),
         crossed=float(met.min()) if len(met) else None,
     )
+
+
+def _by_label(paths: Paths, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """x and x_xi at labels (xi, t), each (points,)."""
+    along = torch.tensor([1.0, 0.0]).to(labels).expand_as(labels)
+    found = torch.func.jvp(paths, (labels,), (along,))
+    return found[0][:, 0], found[1][:, 0]

@@ -108,8 +108,9 @@ class Transport:
         x, u = value[:, :1], value[:, 1:]
         state = by_t[:, 1:] if self.reaction is None else by_t[:, 1:] - self.reaction(u)
         if self.nu:
-            (x1, u1), (x2, u2) = (d.split(1, dim=1) for d in by_label)
-            state = x1**2 * state - self.nu * (u2 - u1 * x2 / x1.clamp_min(FLOOR))
+            first, second = by_label
+            x1, bend = first[:, :1], first[:, 1:] * second[:, :1]
+            state = x1**2 * state - self.nu * (second[:, 1:] - bend / x1.clamp_min(FLOOR))
         return {"characteristic": by_t[:, :1] - self.a(u, x, labels[:, 1:]), "state": state}
 
     def problem(
