@@ -1,7 +1,7 @@
 """Scripts of DeepXDE users with our Residual in place of nested dde.grad calls: the same losses, and CPU seconds.
 
-    python benchmarks/deepxde_residual.py                                 # all scripts, about ten CPU minutes
-    python benchmarks/deepxde_residual.py --only Burgers --iterations 200
+    python benchmarks/deepxde_residual.py                                 # all scripts, about six CPU minutes
+    python benchmarks/deepxde_residual.py --only Burgers --seconds 10
 
 Each script (benchmarks/peers/deepxde_scripts.py) is trained twice by DeepXDE's own Model.train from the same seed: with
 the user's residual, and with Residual. First column: the largest relative difference of any loss term over --same
