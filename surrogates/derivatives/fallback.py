@@ -122,13 +122,15 @@ def _along(
         rest = iter(coefficients)
         own = [[None if c is None else next(rest) for c in row] for row in rows]
 
-        def curve(t: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        def along(t: Tensor) -> Any:
             return (function([_polynomial(j.value, row, t) for j, row in zip(jets, own, strict=True)]),)
 
+        curve: Callable[[Tensor], Any] = along
         zero = jets[0].value.new_zeros(())
         for _ in range(order):
             curve = _prolonged(curve)
-        return curve(zero)[1:]
+        found: tuple[tuple[Tensor, ...], ...] = curve(zero)[1:]
+        return found
 
     try:
         with warnings.catch_warnings():
@@ -177,7 +179,7 @@ def _agrees(function: Any, jets: Sequence[Jet], rows: Rows, parts: Rows) -> bool
     """Whether the second coefficients along the first direction are those of central differences, for most entries."""
     with torch.no_grad():
         step = 1e-3 if jets[0].value.dtype == torch.float64 else 3e-2
-        ends = []
+        ends: list[Any] = []
         for t in (-step, 0.0, step):
             point = [
                 _polynomial(j.value, [None if c is None else c[0] for c in row], j.value.new_tensor(t))

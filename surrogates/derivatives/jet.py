@@ -71,11 +71,13 @@ class Jet(torch.Tensor):
         return guard.take(rule, func, args, kwargs)
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Reached only past every rule: compiled code, vmap or a copy, which would lose the series without a word."""
         raise DomainError(f"{func} reads a series below torch's functions ({where()}); call torch's functions on it")
 
-    def __repr__(self, *_: Any, **__: Any) -> str:
+    def __repr__(self, *_: Any, **__: Any) -> str:  # type: ignore[override]
         return f"Jet(shape={tuple(self.value.shape)}, order={self.frame.order}, directions={self.frame.count})"
 
 
@@ -115,9 +117,12 @@ def frame_of(values: Iterable[Any]) -> Frame:
 
 def where() -> str:
     """file:line and text of the innermost line that belongs to neither torch nor this room."""
-    ours, theirs = str(Path(__file__).parent), str(Path(torch.__file__).parent)
+    inner = (str(Path(__file__).parent), str(Path(torch.__file__).parent), "<")
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((ours, theirs)):
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith(inner)
+        or Path(frame.f_code.co_filename).parent.name in ("jaxtyping", "beartype")
+    ):
         frame = frame.f_back
     name, line = frame.f_code.co_filename, frame.f_lineno
     return f"{Path(name).name}:{line}: {linecache.getline(name, line).strip()}"

@@ -1,4 +1,4 @@
-"""What has no rule is followed or refused, never lost: nested derivatives with one notice, errors with the user's line."""
+"""What has no rule is followed or refused, never lost: nested derivatives with one notice, errors with the line."""
 
 import pytest
 import torch
@@ -149,7 +149,7 @@ def test_what_cannot_be_followed_is_refused_with_the_line(name):
 
 
 def test_compiled_functions_are_refused():
-    with pytest.raises(DomainError, match="compiled by torch.jit"):
+    with pytest.raises(DomainError, match=r"compiled by torch\.jit"):
         jet(torch.jit.script(_scripted), X, V, 2)
 
 

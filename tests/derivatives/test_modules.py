@@ -3,8 +3,8 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from surrogates.derivatives import jet
 from surrogates.operators.deeponet import DeepONet

@@ -238,9 +238,8 @@ def check(u, x, order=6, definition=None):
     for c, d in zip(short[:-1], whole[:-1], strict=True):
         torch.testing.assert_close(c, d, rtol=1e-11, atol=size)
     torch.testing.assert_close(short[-1], WEIGHTS @ whole[-1], rtol=1e-11, atol=size)
-    for few in (1, 2):
-        part = propagate(u, x, dense, few, weights=WEIGHTS)
-        torch.testing.assert_close(part[-1], WEIGHTS @ whole[few], rtol=1e-11, atol=size)
+    part = propagate(u, x, dense, 2, weights=WEIGHTS)
+    torch.testing.assert_close(part[-1], WEIGHTS @ whole[2], rtol=1e-11, atol=size)
 
 
 def standardised(x):
@@ -261,7 +260,7 @@ DEFINITIONS = {  # where torch's own higher derivatives are slow, missing or tak
         / (x.norm(dim=-1, keepdim=True) * x.cos().norm(dim=-1, keepdim=True))
     ),
 }
-ORDER = {**dict.fromkeys(ELEMENTWISE | ARITHMETIC, 6), **dict.fromkeys(LINEAR | SHAPED | REDUCED, 4), "norm": 3}
+ORDER = {**dict.fromkeys(ELEMENTWISE | ARITHMETIC, 6), **dict.fromkeys(LINEAR | SHAPED | REDUCED, 3)}
 pytestmark = pytest.mark.filterwarnings("error::surrogates.physics.errors.SurrogatesWarning")
 CASES = ELEMENTWISE | ARITHMETIC | LINEAR | SHAPED | REDUCED
 
@@ -296,9 +295,7 @@ def test_sparse_directions_never_fill_all_coordinates_of_all_points():
         space, time = x[:, :-1], x[:, -1:]
         inside = 1 - (space**2).sum(-1, keepdim=True) / d
         features = torch.cat([torch.cos(space), torch.sin(space), time], -1)
-        return (
-            inside * time * F.linear(features[:, d - 1 : 2 * d - 1], weight[:, :d]) * F.linear(x, weight)
-        )
+        return inside * time * F.linear(features[:, d - 1 : 2 * d - 1], weight[:, :d]) * F.linear(x, weight)
 
     x = torch.linspace(-1, 1, batch * d).reshape(batch, d).cos()
     axes = torch.arange(count)[:, None] * (d // count)

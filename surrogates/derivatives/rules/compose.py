@@ -1,8 +1,8 @@
 """A function of one number meets a series: f(z) = sum over k of f_k w^k with w = z - z_0.
 
 f_k = f^(k)(z_0) / k! come from a recurrence in k on tensors of the value's shape (`Local`), so the axis of directions
-meets only the powers of w, (w^k)_n = sum over i of w_i (w^(k-1))_(n-i). The top coefficient enters as f_1 w_K, so that it
-may be summed over directions already, and the powers of top order are summed before f_k multiplies them.
+meets only the powers of w, (w^k)_n = sum over i of w_i (w^(k-1))_(n-i). The top coefficient enters as f_1 w_K, so that
+it may be summed over directions already, and the powers of top order are summed before f_k multiplies them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,5 @@ def _enter(operation: Callable[..., Tensor]) -> None:
     rule(operation)(follow)
 
 
-for _operation in (torch.conv1d, torch.conv2d, torch.conv3d):
-    _enter(_operation)
-for _operation in (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d):
-    _enter(_operation)
+for _name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
+    _enter(getattr(torch, _name))

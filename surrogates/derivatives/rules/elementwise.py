@@ -128,7 +128,6 @@ enter(_log_gamma, "lgamma")
 
 @rule(*forms("atan2", "arctan2"))
 def atan2(input: Any, other: Any) -> Any:
-    """The angle of (x, y): that of (x_0, y_0), and the angle from there to (x, y), of which the tangent is y x_0 - x y_0
-    over x x_0 + y y_0."""
+    """That of (x_0, y_0), and from there to (x, y) the angle with tangent (y x_0 - x y_0) / (x x_0 + y y_0)."""
     y, x = plain(input), plain(other)
     return torch.atan2(y, x) + torch.atan((input * x - other * y) / (other * x + input * y))

@@ -29,7 +29,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         value = F.linear(input.value, weight, bias)
         return Jet.of(value, [None if c is None else F.linear(c, weight) for c in input.higher], frame)
     value, found = linear_and_columns(input.value, weight, bias, input.support.flatten())
-    columns = found.unflatten(1, input.support.shape).transpose(0, 1)  # (V, out, m)
+    columns = found.reshape(len(found), *input.support.shape).transpose(0, 1)  # (V, out, m)
     higher = [None if c is None else torch.einsum("v...m,vom->v...o", c, columns) for c in input.higher]
     higher[-1] = frame.collapse(higher[-1])
     return Jet.of(value, higher, frame)
@@ -71,7 +71,7 @@ def jointly(operation: Callable[..., Any], *operands: Any) -> Any:
     frame = frame_of(operands)
     jets = [dense(x) if isinstance(x, Jet) else None for x in operands]
     values = [x if j is None else j.value for j, x in zip(jets, operands, strict=True)]
-    parts = []
+    parts: list[Any] = []
     for n in range(1, frame.order + 1):
         summed = n == frame.order and frame.weights is not None
         found = [None if j is None else full(j.higher[n - 1], j.value.shape, summed=summed) for j in jets]

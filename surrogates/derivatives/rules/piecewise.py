@@ -104,7 +104,7 @@ def selu(input: Jet, inplace: bool = False) -> Jet:
 
 @rule(*forms("softplus"))
 def softplus(input: Jet, beta: float | int = 1.0, threshold: float | int = 20.0) -> Jet:
-    """log(1 + exp(beta z)) / beta, f' = sigmoid(beta z); beyond the threshold torch returns z, so do its derivatives."""
+    """log(1 + exp(beta z)) / beta, f' = sigmoid(beta z); beyond the threshold torch returns z, and so do we."""
 
     def local(z: Tensor, order: int) -> list[Coefficient]:
         y: list[Coefficient] = [F.softplus(z, beta, threshold)]

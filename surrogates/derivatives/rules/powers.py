@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from surrogates.derivatives.jet import Jet, forms, rule
+from surrogates.derivatives.rules.arithmetic import multiply
 from surrogates.derivatives.rules.compose import Local, compose, enter
+from surrogates.derivatives.rules.support import dense
 from surrogates.derivatives.series import Coefficient, times
 
 
@@ -41,7 +43,7 @@ def root(f: Any, p: float | int) -> Local:
         if order and y[0] is not None:
             y.append(0.5 / y[0] if p == 0.5 else p * y[0] / z)
         for n in range(1, order):
-            y.append(times(y[n], (p - n) / (n + 1)) / z)  # type: ignore[operator]
+            y.append(times(times(y[n], (p - n) / (n + 1)), 1 / z))
         return y
 
     return local
@@ -68,10 +70,8 @@ def _tensor_power(z: Jet, p: Tensor) -> Any:
             y.append(torch.where(binomial == 0, 0.0, binomial * torch.pow(x, torch.where(binomial == 0, 0, p - n))))
         return y
 
-    shape = torch.broadcast_shapes(z.value.shape, p.shape)
-    from surrogates.derivatives.rules.support import dense
-
-    return compose(dense(z) if z.value.shape == shape else torch.broadcast_to(z, shape), local)
+    wide = dense(z if p.numel() == 1 else multiply(z, torch.ones_like(p, dtype=z.value.dtype)))
+    return compose(wide, local)
 
 
 def _exponential(base: Any, z: Jet) -> Any:

@@ -15,8 +15,8 @@ from surrogates.derivatives.rules.linear import everywhere, jointly
 from surrogates.derivatives.rules.support import side_by_side, sliced
 
 MOVED = """reshape reshape_as unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes
-swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind split split_with_sizes chunk tensor_split
-hsplit vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile clone
+swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind split split_with_sizes chunk hsplit
+tensor_split vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile clone
 repeat_interleave contiguous index_select gather take take_along_dim unfold fold pixel_shuffle pixel_unshuffle
 channel_shuffle atleast_1d atleast_2d atleast_3d positive __pos__"""
 ADDED_UP = """cumsum trace diff trapezoid trapz cumulative_trapezoid avg_pool1d avg_pool2d avg_pool3d

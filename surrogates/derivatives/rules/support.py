@@ -15,8 +15,8 @@ def gathered(value: Tensor, support: Tensor) -> Tensor:
     """(..., d) -> (V, ..., m), the value at each direction's indices; a last axis of one is broadcast."""
     if value.ndim == 0 or value.shape[-1] == 1:
         return value.unsqueeze(0)
-    picked = value[..., support.flatten()].unflatten(-1, support.shape)
-    return picked.movedim(-2, 0)
+    picked = value[..., support.flatten()]
+    return picked.reshape(*picked.shape[:-1], *support.shape).movedim(-2, 0)
 
 
 def same(a: Tensor | None, b: Tensor | None) -> bool:
@@ -60,7 +60,7 @@ def side_by_side(parts: Sequence[Jet | Tensor], value: Tensor) -> Jet:
     higher: list[Coefficient] = []
     for n in range(jets[0].frame.order):
         found = [j.higher[n] for j in jets]
-        lead = torch.broadcast_shapes(*(c.shape[1:-1] for c in found if c is not None))
+        lead = [max(sizes) for sizes in zip(*(c.shape[1:-1] for c in found if c is not None), strict=True)]
         rows = [
             value.new_zeros(len(s), *lead, s.shape[1]) if c is None else c.expand(len(s), *lead, s.shape[1])
             for c, s in zip(found, supports, strict=True)
