@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 
@@ -18,6 +19,14 @@ from surrogates.training import Plan
 from surrogates.training.curriculum import curriculum, march
 
 SINE = {"initial": FourierSeries(sines=[1.0])}
+
+
+@pytest.fixture
+def unchecked():
+    """Trainings run as they do for users, without the checks of annotations, which would be most of their time."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def net():
@@ -59,7 +68,7 @@ def test_a_window_has_its_own_points_and_no_initial_condition():
         in_window(poisson_square(), 0.0, 1.0)
 
 
-def test_marching_trains_piece_after_piece():
+def test_marching_trains_piece_after_piece(unchecked):
     problem = convection(beta=2.0)
     task = Collocation(pieces((0.0, 0.5, 1.0)), problem)
     begun = {name: p.detach().clone() for name, p in task.named_parameters()}
@@ -80,7 +89,7 @@ def test_marching_trains_piece_after_piece():
         march(Collocation(net(), problem), plan=Plan(steps=1))
 
 
-def test_a_curriculum_goes_from_slow_to_fast():
+def test_a_curriculum_goes_from_slow_to_fast(unchecked):
     torch.manual_seed(0)
     task = Collocation(FromInitial(net(), **SINE), convection(beta=1.0))
     easy, hard = convection(beta=0.5), convection(beta=1.0)

@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 
@@ -20,6 +21,14 @@ from surrogates.pinns.problems.poisson_square import poisson_square
 from surrogates.pinns.stream import PointSet
 from surrogates.tasks.collocation import Collocation
 from surrogates.training import Plan, combine, fit, info, load, polish
+
+
+@pytest.fixture
+def unchecked():
+    """Trainings run as they do for users, without the checks of annotations, which would be most of their time."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def heat(**changed):
@@ -93,7 +102,7 @@ def test_loss_is_that_of_deepxde_at_the_same_points():
         torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
 
 
-def test_poissons_equation_to_a_thousandth_in_seconds():
+def test_poissons_equation_to_a_thousandth_in_seconds(unchecked):
     problem = poisson_square(hard=True)
     torch.manual_seed(0)
     task = Collocation(OnBox(PINN(inputs=2, width=20, depth=2), low=[0, 0], high=[1, 1]), problem)
@@ -112,7 +121,7 @@ def test_poissons_equation_to_a_thousandth_in_seconds():
         polish(fitted, problem.stream())
 
 
-def test_viscosity_is_recovered_from_noisy_observations():
+def test_viscosity_is_recovered_from_noisy_observations(unchecked):
     problem = burgers_inverse(nu=0.1, guess=0.5, observations=200, noise=0.01)
     task = small(problem)
     assert task.parameters_found["nu"] == pytest.approx(0.5)
@@ -125,7 +134,7 @@ def test_viscosity_is_recovered_from_noisy_observations():
 
 
 @pytest.mark.slow
-def test_a_small_viscosity_is_recovered_to_a_percent():
+def test_a_small_viscosity_is_recovered_to_a_percent(unchecked):
     problem = burgers_inverse(nu=0.02, observations=200, noise=0.01)
     torch.manual_seed(0)
     task = Collocation(PINN(inputs=2, width=20, depth=4), problem)
@@ -136,7 +145,7 @@ def test_a_small_viscosity_is_recovered_to_a_percent():
     assert scores.relative_l2 < 0.02
 
 
-def test_an_interrupted_training_goes_on_to_the_bit(tmp_path):
+def test_an_interrupted_training_goes_on_to_the_bit(tmp_path, unchecked):
     problem, plan = heat(), Plan(steps=30, batch_size=16, lr=1e-2, validations=3)
 
     def train(directory=None, hooks=(), tolerances=(0.1, 10.0)):
@@ -229,7 +238,7 @@ def test_a_file_without_its_equation_predicts_and_asks_for_it(tmp_path):
         again.task.with_problem(poisson_square())
 
 
-def test_bands_of_an_ensemble_hold_the_errors(tmp_path):
+def test_bands_of_an_ensemble_hold_the_errors(tmp_path, unchecked):
     problem = poisson_square(hard=True)
     members = []
     for seed in (0, 1):
