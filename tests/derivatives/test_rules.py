@@ -260,7 +260,8 @@ DEFINITIONS = {  # where torch's own higher derivatives are slow, missing or tak
         / (x.norm(dim=-1, keepdim=True) * x.cos().norm(dim=-1, keepdim=True))
     ),
 }
-ORDER = {**dict.fromkeys(ELEMENTWISE | ARITHMETIC, 6), **dict.fromkeys(LINEAR | SHAPED | REDUCED, 3)}
+ORDER = {**dict.fromkeys(ELEMENTWISE | ARITHMETIC, 4), **dict.fromkeys(LINEAR | SHAPED | REDUCED, 3)}
+ORDER |= dict.fromkeys(["tanh", "sigmoid", "exp", "sin", "cos", "erf", "silu", "gelu", "softplus", "x * y", "x / y"], 6)
 pytestmark = pytest.mark.filterwarnings("error::surrogates.physics.errors.SurrogatesWarning")
 CASES = ELEMENTWISE | ARITHMETIC | LINEAR | SHAPED | REDUCED
 
@@ -272,7 +273,7 @@ def test_series_are_nested_autograd(name):
 
 @pytest.mark.parametrize("name", POSITIVE)
 def test_series_of_positive_numbers(name):
-    check(POSITIVE[name], X.abs() + 0.2)
+    check(POSITIVE[name], X.abs() + 0.2, 6 if name in ("log", "sqrt", "power real") else 4)
 
 
 class Largest(TorchDispatchMode):
