@@ -115,8 +115,11 @@ def _choose(queue: Sequence[tuple[int, ...]], seeds: Sequence[Direction]) -> lis
     for axes in queue:
         if _solve(axes, chosen, queue) is None:
             inside = [v for v in chosen if {axis for axis, _ in v} <= set(axes)]
-            new = [[v for v in template if v not in chosen] for template in _templates(axes, tuple(inside))]
-            chosen += min(new, key=lambda directions: len(directions))
+            new: list[list[Direction]] = [
+                [v for v in template if v not in chosen] for template in _templates(axes, tuple(inside))
+            ]
+            fewest: list[Direction] = min(new, key=len)
+            chosen += fewest
     return chosen
 
 
