@@ -42,7 +42,8 @@ def total(input: Jet, dim: Any = None, keepdim: bool = False, *, dtype: torch.dt
     given = (dim,) if isinstance(dim, int) else tuple(dim or range(ndim))
     axes = sorted({d % max(ndim, 1) for d in given})
     if not input.sparse or ndim - 1 not in axes:
-        return everywhere(lambda x: x.sum(axes, keepdim=keepdim, dtype=dtype), input)
+        behind = [a - ndim for a in axes]
+        return everywhere(lambda x: x.sum(behind, keepdim=keepdim, dtype=dtype) if behind else x, input, mapped=True)
     frame, value = input.frame, input.value.sum(-1, keepdim=keepdim)
     higher = [None if c is None else c.sum(-1, keepdim=keepdim) for c in input.higher]
     higher[-1] = frame.collapse(higher[-1])
@@ -50,14 +51,17 @@ def total(input: Jet, dim: Any = None, keepdim: bool = False, *, dtype: torch.dt
     return total(summed, axes[:-1], keepdim, dtype=dtype) if len(axes) > 1 else summed
 
 
-def everywhere(operation: Callable[[Tensor], Any], jet: Jet, *, value: Any = None) -> Any:
+def everywhere(
+    operation: Callable[[Tensor], Any], jet: Jet, *, value: Any = None, mapped: bool | Callable[[Tensor], Any] = False
+) -> Any:
     """A linear operation on a tensor of the value's shape, on each coefficient; its result may be several tensors.
 
-    An affine one gives its `value` apart.
+    An affine one gives its `value` apart. `mapped`: what does the same to each row of a tensor, at a fraction of vmap's
+    cost; True for the operation itself.
     """
     jet = dense(jet)
     frame, value = jet.frame, operation(jet.value) if value is None else value
-    many = torch.vmap(operation)
+    many = torch.vmap(operation) if mapped is False else operation if mapped is True else mapped
     parts = []
     for n, c in enumerate(jet.higher, start=1):
         summed = n == frame.order and frame.weights is not None

@@ -14,7 +14,7 @@ from surrogates.derivatives.refused import halved, refuse
 from surrogates.derivatives.rules.linear import everywhere, jointly
 from surrogates.derivatives.rules.support import side_by_side, sliced
 
-MOVED = """reshape reshape_as unflatten flatten ravel squeeze unsqueeze transpose permute movedim moveaxis swapaxes
+MOVED = """reshape_as transpose permute movedim moveaxis swapaxes
 swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind split split_with_sizes chunk hsplit
 tensor_split vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile clone
 repeat_interleave contiguous index_select gather take take_along_dim unfold fold pixel_shuffle pixel_unshuffle
@@ -50,7 +50,21 @@ def view(input: Any, *shape: Any) -> Any:
         return input.view(*shape)
     if isinstance(shape[0], torch.dtype):
         refuse(torch.Tensor.view, "other numbers in the same memory have no slope")
-    return everywhere(lambda x: x.reshape(*shape), input)
+    return _reshaped(lambda x: x.reshape(*shape), input)
+
+
+def _reshaped(operation: Callable[[Tensor], Tensor], input: Jet) -> Any:
+    """The same entries in the same order in another shape."""
+    value = operation(input.value)
+    return everywhere(operation, input, value=value, mapped=lambda c: c.reshape(len(c), *value.shape))
+
+
+def _enter_reshaping(operation: Callable[..., Tensor]) -> None:
+    rule(operation)(lambda input, *args, **kwargs: _reshaped(lambda x: operation(x, *args, **kwargs), input))
+
+
+for _operation in forms("flatten", "ravel", "squeeze", "unsqueeze", "unflatten", "reshape"):
+    _enter_reshaping(_operation)
 
 
 @rule(torch.Tensor.__getitem__)
@@ -61,7 +75,9 @@ def item(input: Any, index: Any) -> Any:
     index = positions(index)
     if input.sparse and (ends := _ends(index, input.value)) is not None:
         return sliced(input, *ends)
-    return everywhere(lambda x: x[index], input)
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = all(p is None or p is Ellipsis or isinstance(p, int | slice) for p in parts)
+    return everywhere(lambda x: x[index], input, mapped=(lambda c: c[(slice(None), *parts)]) if basic else False)
 
 
 def _ends(index: Any, value: Tensor) -> tuple[int, int] | None:
