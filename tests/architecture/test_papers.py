@@ -34,6 +34,19 @@ PAPER_FILES = {
     "surrogates/operators/mionet.py": "2202.06137",
     "surrogates/operators/pod_deeponet.py": "2111.05512",
     "datasets/generators/ode_operators.py": "1910.03193",
+    "surrogates/derivatives/stde.py": "2412.00088",
+    "surrogates/derivatives/forward_laplacian.py": "2307.08214",
+    "surrogates/derivatives/polarisation.py": "10.1090/S0025-5718-00-01120-0",
+    "surrogates/derivatives/taylor_tensor.py": "2009.03192",
+    "surrogates/pinns/lagrangian_pinn.py": "2205.02902",
+    "surrogates/pinns/causal.py": "2203.07404",
+    "surrogates/pinns/modified_mlp.py": "2001.04536",
+    "surrogates/pinns/residual.py": "10.1137/19M1274067",
+    "surrogates/pinns/shared_input.py": "2412.00088",
+    "surrogates/blocks/convex_gradient.py": "2111.12187",
+    "physics/meshes/shells.py": "10.1002/nme.1620210213",
+    "physics/tensor_networks/dmrg.py": "10.1103/PhysRevLett.69.2863",
+    "physics/tensor_networks/tdvp.py": "1408.5056",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 
