@@ -84,6 +84,8 @@ def kdv(k: Sequence[float], centres: Sequence[float], *, alpha: float | int = 6,
 
 def kadomtsev_petviashvili(waves: Sequence[tuple[float, float]], centres: Sequence[float]) -> Solitons:
     """(u_t + 6 u u_x + u_xxx)_x + 3 u_yy = 0 (KP-II): u = 2 (log F)_xx; `waves` are (k, l) of each line soliton."""
+    if any(k == 0 for k, _ in waves):
+        raise DomainError(f"waves (k, l) = {list(waves)}; k is the width of a soliton, give numbers other than 0")
     full = [(k, l, -(k**4 + 3 * l**2) / k) for k, l in waves]
     return _solitons(full, centres, lambda k, l, w: k * w + k**4 + 3 * l**2, scale=2.0, derivative=2, dim=3)
 
@@ -96,6 +98,8 @@ def kdv_2d(waves: Sequence[tuple[float, float]], centres: Sequence[float]) -> So
     """
     if len(waves) > 2:
         raise DomainError(f"{len(waves)} solitons of the 2-D KdV equation; exact ones are known here for one or two")
+    if any(l == 0 for _, l in waves):
+        raise DomainError(f"waves (k, l) = {list(waves)}; the bilinear form has no wave with l = 0, give other numbers")
     full = [(k, l, (k**2 - 2 * l**2) / l - k**3) for k, l in waves]
     return _solitons(full, centres, lambda k, l, w: l * w + k**3 * l - k**2 + 2 * l**2, scale=2.0, derivative=1, dim=3)
 

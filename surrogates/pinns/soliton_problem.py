@@ -49,3 +49,10 @@ def soliton_problem(
         }
 
     return Problem(exact.dim, residual, geometry=geometry, conditions=conditions, exact=exact)
+
+
+def plane_waves(k: Sequence[float | int], l: Sequence[float | int]) -> list[tuple[float, float]]:
+    """(k, l) of each soliton. Raises DomainError for lists of different lengths."""
+    if len(k) != len(l):
+        raise DomainError(f"k={list(k)}, l={list(l)}; give one wave number by x and one by y for each soliton")
+    return [(float(p), float(q)) for p, q in zip(k, l, strict=True)]

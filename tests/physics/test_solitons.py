@@ -63,6 +63,10 @@ def test_impossible_solitons_are_refused():
         solitons.kdv_2d([(1.0, 0.5)] * 3, [0.0] * 3)
     with pytest.raises(DomainError, match="no regular"):
         solitons.kadomtsev_petviashvili([(1.0, 0.5), (1.3, -0.2)], [0.0, 0.0])
+    with pytest.raises(DomainError, match="l = 0"):
+        solitons.kdv_2d([(1.0, 0.0)], [0.0])
+    with pytest.raises(DomainError, match="other than 0"):
+        solitons.kadomtsev_petviashvili([(0.0, 1.0)], [0.0])
     with pytest.raises(DomainError, match="one centre"):
         solitons.kdv([1.0, 2.0], [0.0])
     with pytest.raises(DomainError, match=r"\(n, 2\)"):

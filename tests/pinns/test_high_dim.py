@@ -160,6 +160,8 @@ def test_bad_sizes_are_refused():
         SharedInput(block=0)
     with pytest.raises(DomainError, match="positive scale"):
         ScaledMLP(inputs=3, scale=-1.0)
+    with pytest.raises(DomainError, match="one by y"):
+        named_problem("kdv_2d", k=[1.0, 2.0], l=[1.0])
     with pytest.raises(DomainError, match="positive time"):
         named_problem("kdv", until=0.0)
 

@@ -15,7 +15,7 @@ from surrogates.derivatives import partials
 from surrogates.physics.solutions import solitons
 from surrogates.pinns.named import named
 from surrogates.pinns.problem import Problem
-from surrogates.pinns.soliton_problem import soliton_problem
+from surrogates.pinns.soliton_problem import plane_waves, soliton_problem
 
 _WANTED = [(1, 2), (0, 0, 0, 1), (0, 1), (0,), (1,), (0, 0), (1, 1)]
 
@@ -39,6 +39,5 @@ def kdv_2d(
         v_yt, v_xxxy, v_xy, v_x, v_y, v_xx, v_yy = partials(u, x, _WANTED)
         return v_yt + v_xxxy + 3 * (v_xy * v_x + v_y * v_xx) - v_xx + 2 * v_yy
 
-    waves = [(float(p), float(q)) for p, q in zip(k, l, strict=True)]
-    exact = solitons.kdv_2d(waves, [float(c) for c in centres])
+    exact = solitons.kdv_2d(plane_waves(k, l), [float(c) for c in centres])
     return soliton_problem(residual, exact, low=[-side] * 2, high=[side] * 2, until=until)
