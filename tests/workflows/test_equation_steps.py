@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -57,7 +58,15 @@ def run(step, folder):
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory):
+def unchecked():
+    """Trainings run as they do for users, without the checks of annotations, which would be most of their time."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory, unchecked):
     """The whole road once: two networks of a few hundred weights."""
     home = tmp_path_factory.mktemp("road")
     step = SolveEquation(**SOLVE, members=2, polish=Polish(40, points=64, round=40), calibrate=60)
@@ -87,7 +96,7 @@ def test_scores_are_those_of_the_mean_of_the_members(road):
     assert float((mean - exact).norm() / exact.norm()) < 0.1
 
 
-def test_a_killed_polish_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
+def test_a_killed_polish_goes_on_to_the_same_bytes(tmp_path, monkeypatch, unchecked):
     step = SolveEquation(**{**SOLVE, "steps": 2, "valid": 8}, polish=Polish(4, points=12, round=2))
     run(step, tmp_path / "undisturbed")
     calls = []
