@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def costs(operator: Any, data: Fields, coarser: list[int]) -> Costs:
     many = some[np.arange(32) % len(some)]
     rolled = rollout(operator, some, spread=False)
     final = {n: e[:, -1] for n, e in rolled.error.items()}
-    one, batch = (seconds_a_call(lambda d=d: rollout(operator, d, spread=False)) for d in (some[:1], many))
+    one, batch = (seconds_a_call(partial(rollout, operator, d, spread=False)) for d in (some[:1], many))
     solver, rows = solver_of(some), []
     start = _start_of(operator)
     known = solver is not None and set(final) <= set(getattr(solver, "fields", final))

@@ -130,8 +130,8 @@ def solve_shell(
     if not left < 1e-4:
         raise DomainError("the shell can move without resistance; fix more of it")
     inside = np.einsum("mab,mb->ma", turn, u[dofs])
-    found = [np.einsum("mpij,mj->mpi", m, inside) for m in matrices]
-    return ShellSolution(u.reshape(-1, 6), *found, float(0.5 * u @ (matrix @ u)), float(left))
+    forces, moments, shears = (np.einsum("mpij,mj->mpi", m, inside) for m in matrices)
+    return ShellSolution(u.reshape(-1, 6), forces, moments, shears, float(0.5 * u @ (matrix @ u)), float(left))
 
 
 def clamped(mesh: ShellMesh, where: Callable[[Array], Array]) -> Array:

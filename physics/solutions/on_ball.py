@@ -19,7 +19,10 @@ Reaction = Callable[[Tensor], Tensor]
 class Inner(Protocol):
     """A function w of points in `dim` dimensions that knows its derivatives."""
 
-    dim: int
+    @property
+    def dim(self) -> int:
+        """Coordinates of a point."""
+        ...
 
     def pieces(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"], Float[Tensor, "n"]]:
         """w, x . grad w, Lap w at each point, in O(d)."""

@@ -17,8 +17,9 @@ _TINY = 1e-14
 def krylov(apply: Apply, start: Tensor, steps: int) -> tuple[list[Tensor], Tensor, float]:
     """Orthonormal vectors, the tridiagonal matrix of H in them, and the length of the next vector."""
     vector = start / torch.linalg.vector_norm(start)
-    basis, diagonal, off = [vector], [], []
-    beta = 0.0
+    basis, beta = [vector], 0.0
+    diagonal: list[float] = []
+    off: list[float] = []
     for step in range(steps):
         new = apply(basis[-1])
         alpha = torch.real(torch.vdot(basis[-1].flatten(), new.flatten())).item()

@@ -105,7 +105,7 @@ def _automaton(model: Hamiltonian) -> list[np.ndarray]:
         if not sites:  # a number times the identity
             add(0, 0, 1, coefficient * one, once=False)
             continue
-        state, key = 0, ()
+        state, key = 0, tuple[tuple[int, bytes], ...]()
         for site in range(sites[0], sites[-1]):
             factor = matrices.get(site, one)
             key = (*key, (site, factor.tobytes()) if site in matrices else (site, b""))

@@ -9,6 +9,7 @@ Uses: monotone constitutive laws, optimal transport maps (Brenier).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +18,11 @@ from torch import Tensor, nn
 
 from surrogates.physics.errors import DomainError
 
-ACTIVATIONS = {"softplus": nn.functional.softplus, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softplus": nn.functional.softplus,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
 """Rising functions, whose slope is nowhere negative."""
 
 

@@ -154,7 +154,7 @@ def _prolonged(curve: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
     """t -> all derivatives that `curve` gives, and one more."""
 
     def longer(t: Tensor) -> Any:
-        found, slopes = jvp(curve, (t,), (torch.ones_like(t),))
+        found, slopes = jvp(curve, (t,), (torch.ones_like(t),))[:2]
         return (found[0], *slopes)
 
     return longer

@@ -41,8 +41,9 @@ def composed(z: Jet, local: Local, eager: Rule) -> Jet | None:
     size = value.shape[-1] if value.ndim else 1
     higher = [_lined(c, z, n, size) for n, c in enumerate(z.higher, start=1)]
     h = _Composition.apply(local, eager, z.frame, value.reshape(-1, size), *higher)
-    shaped = [None if c is None else c.reshape((*c.shape[:-2], *value.shape)) for c in h]
-    return Jet.of(shaped[0], shaped[1:], z.frame)
+    first, *rest = (None if c is None else c.reshape((*c.shape[:-2], *value.shape)) for c in h)
+    assert first is not None
+    return Jet.of(first, rest, z.frame)
 
 
 def _lined(c: Coefficient, z: Jet, n: int, size: int) -> Coefficient:

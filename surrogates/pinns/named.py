@@ -52,7 +52,7 @@ def named_problem(name: str, /, **arguments: Any) -> Problem:
         near = difflib.get_close_matches(str(name), known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
         raise DomainError(f"there is no problem {name!r}; {hint}")
-    function = vars(import_module(f"{_ROOM}.{name}")).get(name)
+    function: Any = vars(import_module(f"{_ROOM}.{name}")).get(name)
     if not getattr(function, "names_a_problem", False):
         raise DomainError(f"{_ROOM}.{name} names no problem")
     takes = inspect.signature(function).parameters

@@ -49,12 +49,12 @@ class ScaledMLP(nn.Module):
         self.arguments |= {"activation": activation, "scale": scale}  # type: ignore[dict-item]
         self.scale = math.sqrt(inputs) if scale is None else float(scale)
         self._activation = named_activation(activation)
-        self.layers = nn.ModuleList(
-            glorot(n_in, n_out) for n_in, n_out in pairwise([inputs, *[width] * depth, outputs])
-        )
+        sizes = [inputs, *[width] * depth, outputs]
+        self.layers = nn.ModuleList(glorot(n_in, n_out) for n_in, n_out in pairwise(sizes))
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         first, *others = self.layers
+        assert isinstance(first, nn.Linear)
         h = self.scale * nn.functional.linear(x, first.weight) + first.bias
         for layer in others:
             h = layer(self._activation(h))

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -43,7 +43,8 @@ class CollocationBatch:
         return replace(self, interior=self.interior.to(device=device, dtype=dtype), edges=edges)
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """One row of a data set of points."""
 
     source: Any

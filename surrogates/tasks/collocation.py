@@ -228,7 +228,8 @@ class Collocation(nn.Module):
         """As many points, chosen among fresh ones by the residuals there."""
         assert self.resampling is not None
         seed = mix(batch.seed, 1)
-        x = self.problem.draw(self.resampling.candidates * batch.rows, seed, self._device).to(self._dtype)  # type: ignore[operator]
+        count = int(self.resampling.candidates) * batch.rows  # type: ignore[arg-type]
+        x = self.problem.draw(count, seed, self._device).to(self._dtype)
         sizes = torch.cat([r.square() for r in self.residuals(x).values()], dim=1).sum(dim=1).sqrt()
         chosen = self.resampling(sizes, batch.rows, torch.Generator(self._device).manual_seed(seed))
         return replace(batch, interior=x[chosen])

@@ -51,5 +51,5 @@ class PointEnsemble(nn.Module):
     @property
     def parameters_found(self) -> dict[str, float]:
         """Means of the unknown numbers of the equation."""
-        found = [m.parameters_found for m in self.members]
-        return {name: sum(f[name] for f in found) / len(found) for name in found[0]}  # type: ignore[index,union-attr]
+        found: list[dict[str, float]] = [m.parameters_found for m in self.members]  # type: ignore[misc]
+        return {name: sum(f[name] for f in found) / len(found) for name in found[0]}

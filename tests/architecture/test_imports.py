@@ -10,7 +10,12 @@ FLOORS = ["physics", "datasets", "surrogates", "workflows"]
 
 # Rooms of each floor from the lowest up; rooms that share a set never import each other.
 ROOMS = {
-    "physics": [{"errors", "units"}, {"tensors"}, {"atoms", "fields", "meshes", "lattice"}, {"tensor_networks", "solutions"}],
+    "physics": [
+        {"errors", "units"},
+        {"tensors"},
+        {"atoms", "fields", "meshes", "lattice"},
+        {"tensor_networks", "solutions"},
+    ],
     "datasets": [
         {"batch", "stored_array"},
         {"sample", "trajectory"},

@@ -164,7 +164,7 @@ class SolveEquation:
         from surrogates.workflows.equation_inputs import made_problem
         from surrogates.workflows.equation_training import Trace
 
-        hooks, around = [progress_hook(desk)], {"edge": self.edge, "valid": self.valid}
+        hooks, around = [progress_hook(desk)], dict[str, Any](edge=self.edge, valid=self.valid)
         if self.model["use"] == _WINDOWS:
             plan = plan_of(self, desk, 1 / len(task.model.nets))
             return march(task, plan=plan, hooks=hooks, **around, **settings)
