@@ -16,6 +16,8 @@ from surrogates.physics.errors import DomainError
 
 def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The operation on series."""
+    if rule is not None and kwargs:
+        args, kwargs = _placed(args, kwargs)
     frame = next(_jets((*args, *kwargs.values()))).frame
     if frame.graph and not torch.is_grad_enabled():
         refuse(
@@ -33,6 +35,21 @@ def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping
     given = {k: v for k, v in kwargs.items() if k != "inplace"} if inplace else kwargs
     result = follow(operation, args, dict(given)) if rule is None else rule(*args, **given)
     return change(args[0] if args else given["input"], result, operation) if inplace else result
+
+
+_ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+_SECOND = ("other", "mat2", "vec", "vec2", "tensor")
+
+
+def _placed(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Arguments as rules take them: operands by place, and torch's names in place of numpy's, which it accepts too."""
+    named = {_ALIASES.get(name, name): value for name, value in kwargs.items()}
+    if "input" in named:
+        args = (named.pop("input"), *args)
+    for name in _SECOND:
+        if len(args) == 1 and name in named:
+            args = (*args, named.pop(name))
+    return args, named
 
 
 def called(u: Callable[[Any], Any], x: Jet) -> Any:

@@ -44,6 +44,8 @@ class Jet(torch.Tensor):
     def of(value: Tensor, higher: Sequence[Coefficient], frame: Frame, *, sparse: bool | Tensor | None = False) -> Jet:
         """A jet of a value and its coefficients of t, t^2, ..., t^order; sparse at the frame's indices, or at these."""
         jet: Jet = torch.Tensor._make_wrapper_subclass(Jet, value.shape, dtype=value.dtype, device=value.device)
+        if value.is_complex():  # a sum of a real series and a complex constant
+            higher = [None if c is None else c.to(value.dtype) for c in higher]
         jet.value, jet.higher, jet.frame = value, tuple(higher), frame
         jet.support = sparse if isinstance(sparse, Tensor) else frame.indices if sparse else None
         return jet

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surrogates.derivatives.directions import Frame
-from surrogates.derivatives.jet import Jet, forms, frame_of, rule
+from surrogates.derivatives.jet import Jet, forms, frame_of, plain, rule
 from surrogates.derivatives.rules.support import dense, gathered, same
 from surrogates.derivatives.series import Coefficient, convolve, plus, times
 
@@ -55,8 +55,10 @@ def multiply(a: Any, b: Any) -> Jet:
     return Jet.of(value, higher, frame, sparse=a.support)
 
 
-def divide(a: Any, b: Any, rounding_mode: str | None = None) -> Jet:
-    """q_n = (a_n - sum over k = 1..n of b_k q_(n-k)) / b_0."""
+def divide(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
+    """q_n = (a_n - sum over k = 1..n of b_k q_(n-k)) / b_0; a quotient that is rounded is a constant."""
+    if rounding_mode is not None:
+        return torch.div(plain(a), plain(b), rounding_mode=rounding_mode)
     frame = frame_of((a, b))
     if not isinstance(b, Jet):
         return scaled(a, 1 / b)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogates.derivatives.jet import Jet, forms, rule
+from surrogates.derivatives.jet import Jet, forms, plain, rule
 from surrogates.derivatives.rules.compose import Local, compose
 from surrogates.derivatives.rules.elementwise import sigmoid
 from surrogates.derivatives.series import Coefficient, times
@@ -50,13 +50,48 @@ _enter(F.threshold, lambda z, threshold, value: z > threshold, "threshold")
 _enter(F.softshrink, lambda z, lambd=0.5: z.abs() > lambd, "softshrink")
 _enter(F.hardshrink, lambda z, lambd=0.5: z.abs() > lambd, "hardshrink")
 _enter(torch.frac, torch.ones_like, "frac")
-_enter(torch.remainder, lambda z, other: torch.ones_like(z), "remainder", "__mod__")
-_enter(torch.fmod, lambda z, other: torch.ones_like(z), "fmod")
 _enter(torch.deg2rad, lambda z: torch.full_like(z, math.pi / 180), "deg2rad")
 _enter(torch.rad2deg, lambda z: torch.full_like(z, 180 / math.pi), "rad2deg")
-_enter(torch.clamp, _inside, "clamp", "clip")
-_enter(torch.clamp_min, lambda z, min: z >= min, "clamp_min")
-_enter(torch.clamp_max, lambda z, max: z <= max, "clamp_max")
+
+
+@rule(*forms("clamp", "clip"))
+def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+    """Bounds that depend on x are taken where they hold."""
+    if isinstance(input, Jet) and not isinstance(min, Jet) and not isinstance(max, Jet):
+        return compose(input, broken_line(lambda z: torch.clamp(z, min, max), lambda z: _inside(z, min, max)))
+    if min is not None:
+        input = torch.where(plain(input) >= plain(min), input, min)
+    return input if max is None else torch.where(plain(input) <= plain(max), input, max)
+
+
+rule(*forms("clamp_min"))(lambda input, min: clamp(input, min))
+rule(*forms("clamp_max"))(lambda input, max: clamp(input, None, max))
+
+
+def _modulo(function: Callable[..., Tensor], rounded: Callable[[Tensor], Tensor], *names: str) -> None:
+    """a - b round(a / b), with the rounded quotient a constant."""
+
+    def follow(a: Any, b: Any) -> Any:
+        if not isinstance(b, Jet):
+            return compose(a, broken_line(lambda z: function(z, b), torch.ones_like))
+        return a - b * rounded(plain(a) / plain(b))
+
+    rule(*forms(*names))(follow)
+    if "__mod__" in names:
+        rule(*forms("__rmod__"))(lambda self, other: follow(other, self))
+
+
+_modulo(torch.remainder, torch.floor, "remainder", "__mod__")
+_modulo(torch.fmod, torch.trunc, "fmod")
+
+
+@rule(*forms("sgn"))
+def sgn(input: Jet) -> Any:
+    """z / |z|: constant for real z."""
+    if not input.is_complex():
+        return torch.sgn(input.value)
+    length = absolute(input)
+    return torch.where(length.value == 0, 0, input / torch.where(length.value == 0, 1, length))
 
 
 @rule(*forms("abs", "absolute", "__abs__"))

@@ -19,7 +19,7 @@ swapdims t T mT H mH adjoint expand expand_as broadcast_to narrow select unbind 
 tensor_split vsplit dsplit flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat tril triu repeat tile clone
 repeat_interleave contiguous index_select gather take take_along_dim unfold fold pixel_shuffle pixel_unshuffle
 channel_shuffle atleast_1d atleast_2d atleast_3d positive __pos__"""
-ADDED_UP = """cumsum trace diff trapezoid trapz cumulative_trapezoid avg_pool1d avg_pool2d avg_pool3d
+ADDED_UP = """cumsum trace avg_pool1d avg_pool2d avg_pool3d
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d interpolate upsample"""
 COMPLEX = "real imag conj conj_physical resolve_conj resolve_neg view_as_real view_as_complex"
 FOURIER = """fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn fftshift ifftshift"""
@@ -39,6 +39,37 @@ for _operation in forms(*MOVED.split(), *ADDED_UP.split(), *COMPLEX.split()):
     _enter(_operation)
 for _name in FOURIER.split():
     _enter(getattr(torch.fft, _name))
+
+
+@rule(*forms("diff"))
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbours, with what is put before and behind."""
+    parts = [p for p in (prepend, input, append) if p is not None]
+    whole = torch.cat(parts, dim) if len(parts) > 1 else input
+    return everywhere(lambda x: torch.diff(x, n, dim), whole) if isinstance(whole, Jet) else torch.diff(whole, n, dim)
+
+
+def _areas(y: Any, x: Any, dx: Any, dim: int) -> Any:
+    """Width times mean height of each piece of a trapezoidal sum."""
+    size = y.shape[dim]
+    heights = (y.narrow(dim, 0, size - 1) + y.narrow(dim, 1, size - 1)) / 2
+    if x is None:
+        return heights * (1 if dx is None else dx)
+    if x.ndim == 1:
+        x = x.reshape(-1, *[1] * (y.ndim - 1 - dim % y.ndim))
+    return heights * torch.diff(x, dim=dim if dim < 0 else dim - y.ndim)
+
+
+@rule(*forms("trapezoid", "trapz"))
+def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
+    """The integral of y by x, both of which may be series."""
+    return _areas(y, x, dx, dim).sum(dim)
+
+
+@rule(*forms("cumulative_trapezoid"))
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
+    """The same, added up as it goes."""
+    return _areas(y, x, dx, dim).cumsum(dim)
 
 
 @rule(torch.Tensor.view, torch.Tensor.view_as)
