@@ -152,7 +152,7 @@ class Collocation(nn.Module):
         self.prepare(train)
         return {"isolated": "keep"}
 
-    def collate(self, samples: Sequence[Row]) -> CollocationBatch:
+    def collate(self, samples: Sequence[Any]) -> CollocationBatch:
         """Rows -> points, on the model's device and in its precision."""
         source = samples[0].source if isinstance(samples[0], Row) else None
         if not isinstance(source, PointStream | PointSet):
