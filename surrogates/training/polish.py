@@ -28,7 +28,7 @@ _ROUND = 10  # iterations between looks at the clock, at Ctrl-C and at the valid
 
 
 def polish(
-    fitted: Fitted,
+    fitted: Any,
     points: Any,
     valid: Any = (),
     *,
