@@ -81,11 +81,16 @@ def _whole(y: Jet) -> tuple[Tensor, ...]:
 def _check(u: Any, x: Any, directions: Tensor | SparseDirections, order: int) -> None:
     if not callable(u):
         raise DomainError(f"u is a {type(u).__name__}; give a function or module from (batch, d) to (batch, outputs)")
-    if not isinstance(order, int) or not 1 <= order <= HIGHEST:
+    if type(order) is not int or not 1 <= order <= HIGHEST:
         raise DomainError(f"order {order} is not among 1 to {HIGHEST}; write the operator with lower derivatives")
     if not isinstance(x, Tensor) or x.dtype not in (torch.float32, torch.float64):
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise DomainError(f"x is {kind}; Taylor series need float32 or float64 (halves lose all digits): x.float()")
-    size = None if isinstance(directions, SparseDirections) else directions.shape[-1]
-    if size is not None and size != x.shape[-1]:
-        raise DomainError(f"directions have {size} coordinates and x has {x.shape[-1]}; give as many")
+    if isinstance(directions, SparseDirections):
+        return
+    given: Any = tuple(directions.shape) if isinstance(directions, Tensor) else type(directions).__name__
+    if not isinstance(directions, Tensor) or given[1:] not in (tuple(x.shape[-1:]), tuple(x.shape)):
+        raise DomainError(
+            f"directions are {given} and x is {tuple(x.shape)}; give a tensor (V, {x.shape[-1]}) or (V, batch, "
+            f"{x.shape[-1]}), each with as many coordinates as x"
+        )

@@ -23,21 +23,28 @@ from surrogates.derivatives.propagate import HIGHEST, jet
 from surrogates.physics.errors import DomainError
 
 _AT_ONCE = 4096  # directions of a jet
+_MOST = 1 << 18  # directions in all; every entry of a tensor is written out beside them
 
 
 def taylor_tensor(u: Any, x0: Tensor, order: int) -> tuple[Tensor, ...]:
     """(T_0, ..., T_order), T_k about x0 (d,), of shape (outputs, d, ..., d) with k axes of size d, symmetric.
 
     The graph to the parameters of u is kept. (d + order)! / d! / order! directions are followed: 45 for d = 8 and
-    order 2, 6545 for d = 32 and order 3. Raises DomainError for an x0 that is no vector and orders above 6.
+    order 2, 6545 for d = 32 and order 3. Raises DomainError for an x0 that is no vector, orders above 6 and tensors too
+    large to be written out.
     """
     if x0.ndim != 1:
         raise DomainError(f"x0 has shape {tuple(x0.shape)}; give one point, (d,)")
-    if not 0 <= order <= HIGHEST:
+    if type(order) is not int or not 0 <= order <= HIGHEST:
         raise DomainError(f"order {order} is not among 0 to {HIGHEST}; jets reach no further")
     if order == 0:
         return (u(x0[None])[0],)
     d = len(x0)
+    if math.comb(d + order, order) > _MOST or d**order > 64 * _MOST:
+        raise DomainError(
+            f"the tensors of order {order} in {d} coordinates need {math.comb(d + order, order)} directions and have "
+            f"{d**order} entries; take a lower order, or single partials"
+        )
     corners = [a for k in range(1, order + 1) for a in itertools.combinations_with_replacement(range(d), k)]
     place = {axes: row for row, axes in enumerate(corners)}
     vectors = torch.zeros(len(corners), d, dtype=x0.dtype, device=x0.device)

@@ -41,6 +41,8 @@ class Unknowns(nn.Module):
         self._positive = {name: p for name, p in parameters.items() if isinstance(p, Positive)}
         self.theta = nn.ParameterDict()
         for name, value in parameters.items():
+            if not isinstance(name, str) or not name.isidentifier() or hasattr(self.theta, name):
+                raise DomainError(f"parameter {name!r} cannot have this name; use another word, such as nu or k_1")
             if name in self._positive:
                 self.theta[name] = nn.Parameter(torch.zeros(()))
             elif isinstance(value, int | float) and math.isfinite(value):

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ParamSpec
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, SurrogatesError
 from surrogates.pinns.problem import Problem
 
 _ROOM = "surrogates.pinns.problems"
@@ -28,6 +29,8 @@ def named(function: Callable[P, Problem]) -> Callable[P, Problem]:
     def made(*args: P.args, **kwargs: P.kwargs) -> Problem:
         bound = inspect.signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
+        for word, value in bound.arguments.items():
+            _check_number(function.__name__, word, value)
         kept = {word: value for word, value in bound.arguments.items() if word not in _NOT_KEPT}
         spec = {"name": function.__name__, **kept}
         try:
@@ -38,6 +41,18 @@ def named(function: Callable[P, Problem]) -> Callable[P, Problem]:
 
     made.names_a_problem = True  # type: ignore[attr-defined]
     return made
+
+
+_WHOLE = ("dim", "seed", "observations")
+
+
+def _check_number(name: str, word: str, value: Any) -> None:
+    """Raises DomainError for numbers that are not finite, and counts that are not whole."""
+    for number in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(number, float) and not math.isfinite(number):
+            raise DomainError(f"problem {name!r} with {word}={value}; give finite numbers")
+    if word in _WHOLE and (type(value) is not int or not 0 <= value < 1 << 63):
+        raise DomainError(f"problem {name!r} with {word}={value!r}; give a whole number from 0 to 2^63 - 1")
 
 
 def problem_names() -> list[str]:
@@ -63,6 +78,8 @@ def named_problem(name: str, /, **arguments: Any) -> Problem:
             raise DomainError(f"problem {name!r} takes no argument {word!r}; {hint}")
     try:
         found: Problem = function(**arguments)
-    except TypeError as error:
+    except SurrogatesError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, AttributeError, MemoryError, RuntimeError) as error:
         raise DomainError(f"problem {name!r} does not accept these arguments: {error}") from error
     return found

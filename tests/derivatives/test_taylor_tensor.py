@@ -45,5 +45,7 @@ def test_born_kernels_come_out_of_the_exact_scattering_length():
 def test_bad_input_is_named():
     with pytest.raises(DomainError, match="one point"):
         taylor_tensor(torch.tanh, torch.zeros(2, 3), 2)
+    with pytest.raises(DomainError, match="90858768 directions"):
+        taylor_tensor(torch.sin, torch.zeros(60), 6)
     with pytest.raises(DomainError, match="order 7"):
         taylor_tensor(torch.tanh, torch.zeros(3), 7)

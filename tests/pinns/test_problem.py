@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -102,6 +103,35 @@ def test_named_problems_come_back_from_their_names():
         named_problem("poisson_square", wave=2)
     with pytest.raises(DomainError, match="no problem"):
         named_problem("../poisson_square")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"name": "semilinear", "equation": "dataclass"}, "choose one of"),  # any name of that module but these
+        ({"name": "semilinear", "dim": 0}, "at least one dimension"),
+        ({"name": "sine_gordon", "dim": 100.0}, "whole number"),
+        ({"name": "sine_gordon", "seed": 10**30}, "whole number"),
+        ({"name": "convection", "beta": float("nan")}, "finite"),
+        ({"name": "kdv", "until": float("inf")}, "finite"),
+        ({"name": "kdv", "k": "ab"}, "does not accept"),
+        ({"name": "kadomtsev_petviashvili", "k": [1e308]}, "does not accept"),
+    ],
+)
+def test_a_file_s_wrong_arguments_end_in_one_clear_error(spec, told):
+    words = dict(spec)
+    jaxtyping.config.update("jaxtyping_disable", True)  # as users run it
+    try:
+        with pytest.raises(DomainError, match=told):
+            named_problem(words.pop("name"), **words)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("name", ["keys", "training", "x.y", ""])
+def test_unknowns_cannot_take_names_that_modules_have(name):
+    with pytest.raises(DomainError, match="another word"):
+        Unknowns({name: 1.0})
 
 
 def test_how_a_residual_is_computed_is_no_part_of_its_problem():

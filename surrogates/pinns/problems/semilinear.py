@@ -12,9 +12,16 @@ from torch import Tensor
 
 from surrogates.derivatives import parabolic
 from surrogates.derivatives.stde import How
+from surrogates.physics.errors import DomainError
 from surrogates.physics.solutions import semilinear as equations
 from surrogates.pinns.named import named
 from surrogates.pinns.problem import Problem
+
+_EQUATIONS = {
+    "allen_cahn": equations.allen_cahn,
+    "semilinear_heat": equations.semilinear_heat,
+    "sine_gordon": equations.sine_gordon,
+}
 
 
 @named
@@ -33,7 +40,11 @@ def semilinear(
     Args:
         dim: d. equation: f and g. how: the Laplacian is taken; None plans it.
     """
-    which = getattr(equations, equation)()
+    if equation not in _EQUATIONS:
+        raise DomainError(f"equation={equation!r} is unknown; choose one of {', '.join(_EQUATIONS)}")
+    if dim < 1:
+        raise DomainError(f"dim={dim}; give at least one dimension of space")
+    which = _EQUATIONS[equation]()
 
     def residual(u: Any, x: Tensor) -> dict[str, Tensor]:
         found = parabolic(u, x, how=how)
