@@ -18,7 +18,7 @@ ROOMS = {
     ],
     "datasets": [
         {"batch", "stored_array"},
-        {"sample", "trajectory"},
+        {"sample", "trajectory", "mesh_sample"},
         {"flat", "hashes", "field_hashes", "field_parts"},
         {"shard"},
         {"parts"},
