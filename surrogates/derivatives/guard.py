@@ -39,16 +39,18 @@ def take(rule: Rule | None, operation: Any, args: Sequence[Any], kwargs: Mapping
 
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 _SECOND = ("other", "mat2", "vec", "vec2", "tensor")
+_THIRD = ("condition", "mat", "mat1", "vec1", "batch1")  # with one of these, the others stand elsewhere
 
 
 def _placed(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Arguments as rules take them: operands by place, and torch's names in place of numpy's, which it accepts too."""
     named = {_ALIASES.get(name, name): value for name, value in kwargs.items()}
-    if "input" in named:
-        args = (named.pop("input"), *args)
-    for name in _SECOND:
-        if len(args) == 1 and name in named:
-            args = (*args, named.pop(name))
+    if named.keys().isdisjoint(_THIRD):
+        if not args and "input" in named:
+            args = (named.pop("input"),)
+        for name in _SECOND:
+            if len(args) == 1 and name in named and "input" not in named:
+                args = (*args, named.pop(name))
     return args, named
 
 

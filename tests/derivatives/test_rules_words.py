@@ -14,6 +14,11 @@ CASES = {
     "max along an axis": lambda x: torch.max(x**2, axis=1, keepdims=True)[0],
     "operands by name": lambda x: torch.add(x**2, other=torch.mul(input=x, other=torch.sub(x, other=x**2, alpha=2))),
     "matrices by name": lambda x: torch.mm(x.sin(), mat2=W) + torch.matmul(x, other=W),
+    "choices by name": lambda x: (
+        torch.where(x > 0.5, input=x.sin(), other=x**2)
+        + torch.where(x > 0.5, input=W[:3], other=x**2)
+        + torch.where(condition=x > 0.5, input=x.sin(), other=W[:3])
+    ),
     "rounded quotient": lambda x: torch.div(x * 7, x + 0.5, rounding_mode="trunc") * x.detach(),
     "rounded down": lambda x: torch.div(x * 7, 2, rounding_mode="floor") * x.detach(),
     "diff with ends": lambda x: torch.diff(x.sin(), prepend=x[:, :1] ** 3, append=x[:, 1:2] ** 2),
