@@ -68,6 +68,10 @@ class Diagonal:
     def count(self, x: Tensor) -> int:
         return 1 if self.order == 1 else _size(self.axes, x)
 
+    def partials(self, x: Tensor) -> list[tuple[int, ...]]:
+        """The axes of each term."""
+        return [(axis,) * self.order for axis in numbered_axes(self.axes, x)]
+
     def exact(self, x: Tensor) -> Scheme:
         if self.order == 1:
             return self._gradient(x)
@@ -253,13 +257,20 @@ def _check_axes(axes: Any) -> None:
 
 def named_axes(axes: Sequence[int] | None, x: Tensor) -> Tensor:
     """Coordinates by number, all when None. Raises DomainError for one that x lacks, or twice the same."""
+    if axes is None:
+        return torch.arange(x.shape[-1], device=x.device)
+    return torch.tensor(numbered_axes(axes, x), device=x.device)
+
+
+def numbered_axes(axes: Sequence[int] | None, x: Tensor) -> list[int]:
+    """The same as whole numbers from 0."""
     d = x.shape[-1]
     if axes is None:
-        return torch.arange(d, device=x.device)
+        return list(range(d))
     named = [axis + d if axis < 0 else axis for axis in axes]
     if not named or len(set(named)) != len(named) or not all(0 <= axis < d for axis in named):
         raise DomainError(f"axes {list(axes)} were given for x with {d} coordinates; name some of them, each once")
-    return torch.tensor(named, device=x.device)
+    return named
 
 
 def _units(axes: Tensor, x: Tensor) -> SparseDirections:

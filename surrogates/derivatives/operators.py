@@ -21,9 +21,10 @@ from torch import Tensor
 from surrogates.derivatives.differentials import Biharmonic, Diagonal, Differential, SecondOrder
 from surrogates.derivatives.forward_laplacian import forward_laplacian
 from surrogates.derivatives.partial_sum import PartialSum, packed
-from surrogates.derivatives.planner import plan, tell
+from surrogates.derivatives.planner import by_reverse, plan, tell
 from surrogates.derivatives.polarisation import HIGHEST, polarise
 from surrogates.derivatives.propagate import jet, propagate
+from surrogates.derivatives.reverse import passes_of
 from surrogates.derivatives.scheme import Scheme, apply, each, series, with_direction
 from surrogates.derivatives.stde import Dense, Exact, How, Sparse
 from surrogates.physics.errors import DomainError
@@ -85,6 +86,9 @@ def partials(u: Any, x: Tensor, wanted: Sequence[Sequence[int]]) -> tuple[Float[
     combined = polarise(wanted)
     if not combined.order:
         return tuple(u(x) for _ in combined.wanted)
+    passes = passes_of(u, x, combined.wanted)
+    if passes is not None:
+        return tuple(passes.partial(axes) for axes in combined.wanted)
     found = propagate(u, x, packed(combined.directions, x), combined.order)
     results = []
     for axes, coefficients in zip(combined.wanted, combined.coefficients, strict=True):
@@ -143,6 +147,9 @@ def parabolic(
     operator = Diagonal(2, 1.0, [i for i in range(x.shape[-1]) if i != axis]) if operator is None else operator
     if operator.order != 2:
         raise DomainError(f"an operator of order {operator.order} was given; a parabolic equation has order 2 in space")
+    passes = by_reverse(operator, u, x, how)
+    if passes is not None:
+        return Parabolic(passes.partial(()), passes.partial((axis,)), passes.diagonal(operator))
     chosen = _chosen(operator, u, x, how)
     if chosen.reduced or chosen.at_once is not None:  # several passes anyway
         value, first = propagate(u, x, packed([((axis, 1),)], x), 1)
@@ -198,7 +205,8 @@ class _Chosen:
 def operate(operator: Differential, u: Any, x: Tensor, how: How | None) -> Tensor:
     """Any operator, by the way asked for or planned."""
     _check(u, x)
-    return _run(operator, u, x, _chosen(operator, u, x, how))
+    passes = by_reverse(operator, u, x, how)
+    return _run(operator, u, x, _chosen(operator, u, x, how)) if passes is None else passes.diagonal(operator)
 
 
 def _chosen(operator: Differential, u: Any, x: Tensor, how: How | None) -> _Chosen:

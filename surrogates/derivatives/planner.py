@@ -22,6 +22,7 @@ from torch import Tensor
 from surrogates.derivatives.differentials import Diagonal, Differential
 from surrogates.derivatives.forward_laplacian import directions, selected
 from surrogates.derivatives.reduced_input import Notes, NotReducible, noted
+from surrogates.derivatives.reverse import ReversePasses, passes_of
 from surrogates.derivatives.stde import Exact, How, Sparse
 from surrogates.physics.errors import DomainError, SurrogatesWarning
 
@@ -38,7 +39,8 @@ class Plan:
     """How an operator will be evaluated.
 
     Args:
-        route: "reduced" (exact, through the first layers), "exact", "sparse" or "dense".
+        route: "reduced" (exact, through the first layers), "exact", "reverse" (exact, by reverse passes from values
+            that are there, a row of second derivatives each), "sparse" or "dense".
         how: what to pass as `how=` to have the same every time.
         directions, at_once: of the whole operator, and of one pass.
         cost: passes of u over the batch. memory: bytes kept for the gradient at a time.
@@ -79,6 +81,9 @@ def plan(
         memory: limit in bytes of what is kept for the gradient.
     """
     operator = Diagonal(order, 1.0, axes) if operator is None else operator
+    passes = by_reverse(operator, u, x, how)
+    if passes is not None:
+        return _back(operator, passes)
     reducible = isinstance(operator, Diagonal) and operator.order == 2 and not isinstance(operator.coefficients, Tensor)
     notes, kept = _measure(u, x, operator.axes if isinstance(operator, Diagonal) else None, reducible)
     one = max(1.0, KEPT * max(1, operator.order - 1) * kept * len(x))
@@ -97,6 +102,19 @@ def plan(
         estimate,
         why=f"the exact operator costs {exact.cost:.0f} passes, more than {WORTH:.0f} times {estimate.cost:.0f}",
     )
+
+
+def by_reverse(operator: Differential, u: Any, x: Tensor, how: How | None) -> ReversePasses | None:
+    """The reverse passes that make an operator, where u offers them and they are faster than series."""
+    if how not in (None, Exact()) or not isinstance(operator, Diagonal) or isinstance(operator.coefficients, Tensor):
+        return None
+    return passes_of(u, x, operator.partials(x)) if operator.order in (1, 2) else None
+
+
+def _back(operator: Differential, passes: ReversePasses) -> Plan:
+    rows = operator.count(passes.x) if operator.order == 2 else 0
+    why = f"values are there with their graph, and {rows} rows of second derivatives of {len(passes.x)} points are few"
+    return Plan("reverse", Exact(), rows or 1, rows or 1, 2 + 2.5 * rows, passes.memory(rows), why)
 
 
 def _cost(count: float | int, order: int) -> float:

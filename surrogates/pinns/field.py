@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
+from surrogates.derivatives.reverse import ReversePasses
 from surrogates.physics.errors import DomainError
 
 ORDER = (
@@ -26,11 +27,13 @@ class Field:
         net: points (batch, d) -> outputs (batch, outputs).
         x, y: the loop's points and what net gave there.
 
+    `passes` are derivatives by reverse passes from y, for operators that are fastest that way.
     Used as if it were the tensor of its values (u[:, 0], u ** 2, torch.sin(u), u.shape) it raises a DomainError.
     """
 
     def __init__(self, net: nn.Module, x: Tensor, y: Tensor) -> None:
         self.net, self.x, self.y = net, x, y
+        self.passes = ReversePasses(net, x, y)
 
     def __call__(self, points: Any) -> Any:
         """Outputs (batch, outputs) at points (batch, d), tensors of any kind that the network can follow."""
