@@ -22,7 +22,7 @@ from torch import Tensor
 from surrogates.derivatives.differentials import Diagonal, Differential
 from surrogates.derivatives.forward_laplacian import directions, selected
 from surrogates.derivatives.reduced_input import Notes, NotReducible, noted
-from surrogates.derivatives.reverse import ReversePasses, passes_of
+from surrogates.derivatives.reverse import SIZES, ReversePasses, passes_of
 from surrogates.derivatives.stde import Exact, How, Sparse
 from surrogates.physics.errors import DomainError, SurrogatesWarning
 
@@ -108,7 +108,10 @@ def by_reverse(operator: Differential, u: Any, x: Tensor, how: How | None) -> Re
     """The reverse passes that make an operator, where u offers them and they are faster than series."""
     if how not in (None, Exact()) or not isinstance(operator, Diagonal) or isinstance(operator.coefficients, Tensor):
         return None
-    return passes_of(u, x, operator.partials(x)) if operator.order in (1, 2) else None
+    terms = x.shape[-1] if operator.axes is None else len(operator.axes)
+    if operator.order not in (1, 2) or not 0 < terms <= max(SIZES):
+        return None
+    return passes_of(u, x, operator.partials(x))
 
 
 def _back(operator: Differential, passes: ReversePasses) -> Plan:

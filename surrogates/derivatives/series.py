@@ -33,6 +33,12 @@ def convolve(a: Series, b: Series, n: int, first: int = 0, last: int | None = No
     return total
 
 
+def squared(a: Series, n: int) -> Coefficient:
+    """The coefficient n of a a: `convolve` with each pair taken once."""
+    total = times(convolve(a, a, n, last=(n - 1) // 2), 2)
+    return total if n % 2 else plus(total, times(a[n // 2], a[n // 2]))
+
+
 def integrate(z: Series, slope: Series, n: int, last: int | None = None) -> Coefficient:
     """(1/n) sum over k = 1..last of k z_k g_(n-k): the coefficient n of y where y' = g z'."""
     total = None

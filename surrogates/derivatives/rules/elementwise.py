@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from surrogates.derivatives.jet import forms, plain, rule
 from surrogates.derivatives.rules.compose import Local, along, compose, enter, integral, times_z
-from surrogates.derivatives.series import Coefficient, convolve, plus, times
+from surrogates.derivatives.series import Coefficient, plus, squared, times
 
 
 def riccati(f: Callable[[Tensor], Tensor], a: float | int, b: float | int, c: float | int) -> Local:
@@ -24,12 +24,10 @@ def riccati(f: Callable[[Tensor], Tensor], a: float | int, b: float | int, c: fl
     def local(z: Tensor, order: int) -> list[Coefficient]:
         y: list[Coefficient] = [f(z)]
         for n in range(order):
-            slope = times(y[n], b) if b else None
+            following = times(y[n], b / (n + 1)) if b else None
             if c:
-                slope = plus(slope, times(convolve(y, y, n), c))
-            if a and n == 0 and slope is not None:
-                slope = slope + a
-            y.append(times(slope, 1 / (n + 1)))
+                following = plus(following, times(squared(y, n), c / (n + 1)))
+            y.append(following + a if a and n == 0 and following is not None else following)
         return y
 
     return local
