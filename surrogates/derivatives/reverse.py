@@ -28,15 +28,15 @@ _EACH = {
     for name in ["Add", "Sub", "Mul", "Div", "Neg", "Pow", "Reciprocal", "Tanh", "Sigmoid", "Silu", "Sin", "Cos", "Exp"]
 } | {"RsubBackward1"}
 """Operations that act on rows apart from each other and whose gradients torch differentiates any number of times."""
-_KNOWN: WeakKeyDictionary[nn.Module, dict[bool, list[int] | None]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, list[int] | None]] = WeakKeyDictionary()
 
 
 class ReversePasses:
     """Derivatives of y = u(x) by reverse passes, each found once; what a `u` offers as `passes`.
 
     Args:
-        net: the module u; its layers are looked at once in training and once in evaluation, since a look at the graph
-            of every call costs a tenth of a small step.
+        net: the module u; its layers are looked at once in training, once in evaluation and once for each last
+            operation, since a look at the graph of every call costs a tenth of a small step.
         x: (batch, d), a leaf that requires gradients. y: (batch, 1), with the graph that leads to x.
     """
 
@@ -79,9 +79,10 @@ class ReversePasses:
     @property
     def _widths(self) -> list[int] | None:
         known = _KNOWN.setdefault(self.net, {})
-        if self.net.training not in known:
-            known[self.net.training] = _widths(self.x, self.y)
-        return known[self.net.training]
+        kind = (self.net.training, type(self.y.grad_fn))  # another last operation: a transform came since
+        if kind not in known:
+            known[kind] = _widths(self.x, self.y)
+        return known[kind]
 
     def _reach(self) -> bool:
         x, y = self.x, self.y

@@ -125,6 +125,15 @@ def test_other_functions_are_left_to_series(net):
     assert passes_of(u, x, FIRST) is None
 
 
+def test_a_transform_that_comes_later_is_seen():
+    net = Net()
+    u, x = field(net)
+    assert passes_of(u, x, FIRST) is not None
+    net.after = lambda x, y: y - y.mean(0)
+    u, x = field(net)
+    assert passes_of(u, x, FIRST) is None
+
+
 def test_other_questions_are_left_to_series():
     net = Net()
     u, x = field(net)
