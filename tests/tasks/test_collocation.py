@@ -9,6 +9,7 @@ import torch
 from surrogates.blocks.deepxde import deepxde
 from surrogates.derivatives import laplacian, partials
 from surrogates.physics.errors import DomainError, TrainingError
+from surrogates.pinns.adaptive import ResidualAdaptive
 from surrogates.pinns.causal import Causal
 from surrogates.pinns.drawing import in_double
 from surrogates.pinns.hard_boundary import OnBox
@@ -185,6 +186,23 @@ def test_causal_weighting_holds_later_times_back():
     assert task.eval().loss(batch, weights)[0] == pytest.approx(float(parts["heat"] + start))  # validation is plain
     with pytest.raises(DomainError, match="goes by time"):
         small(poisson_square(), weighting=Causal())
+
+
+def test_resampled_points_are_those_with_the_larger_residuals():
+    """The loss of a training step is that of the points chosen, and higher than that of points as they come."""
+    problem = poisson_square()
+    plain, adaptive = small(problem), small(problem, resampling=ResidualAdaptive(candidates=8, power=4, offset=0.0))
+    weights, even, chosen = plain.default_weights, [], []
+    for step in range(6):
+        stream = problem.stream(seed=step)
+        for task, found in ((plain, even), (adaptive, chosen)):
+            batch = task.train().collate([stream[i] for i in range(32)])
+            found.append(task.loss(batch, weights)[0].item())
+    assert sum(chosen) > 1.3 * sum(even)
+    again = adaptive.loss(adaptive.collate([stream[i] for i in range(32)]), weights)[0].item()
+    assert again == chosen[-1]  # the draw belongs to the step
+    valid = [task.eval().loss(task.collate([stream[i] for i in range(32)]), weights)[0] for task in (plain, adaptive)]
+    torch.testing.assert_close(*valid)  # validation sees points as they come
 
 
 def test_independent_draws_take_the_bias_from_the_gradient():
