@@ -10,7 +10,15 @@ import sys
 from importlib import metadata, util
 
 CORE = ("torch", "e3nn", "ase", "pymatgen", "deepxde", "h5py", "numpy", "scipy", "vesin", "safetensors")
-EXTRAS = {"xtb": ("tblite",), "pyscf": ("pyscf",), "smiles": ("rdkit",), "test": ("pytest", "ruff", "mypy")}
+CORE += ("meshio", "scikit-fem")
+EXTRAS = {
+    "xtb": ("tblite",),
+    "pyscf": ("pyscf",),
+    "smiles": ("rdkit",),
+    "dispersion": ("dftd3", "dftd4"),
+    "phonons": ("phonopy",),
+    "test": ("pytest", "ruff", "mypy"),
+}
 _LIBRARIES = {"gomp": ("libgomp1", "threads of compiled kernels"), "stdc++": ("libstdc++6", "compiled packages")}
 _PROGRAMS = {"chromium": ("chromium", "the report's test"), "pw.x": ("quantum-espresso", "plane-wave references")}
 
@@ -18,7 +26,7 @@ _PROGRAMS = {"chromium": ("chromium", "the report's test"), "pw.x": ("quantum-es
 def examine() -> None:
     """Print the state of this installation."""
     print(f"python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
-    for line in (*_packages(), *_extras(), *_compiler(), *_torch(), *_threads(), *_system()):
+    for line in (*_packages(), *_backend(), *_extras(), *_compiler(), *_torch(), *_threads(), *_system()):
         print(line)
 
 
@@ -26,12 +34,18 @@ def _packages() -> list[str]:
     return [f"{name:<12} {_version(name) or 'MISSING: pip install surrogates again'}" for name in CORE]
 
 
+def _backend() -> list[str]:
+    given = os.environ.get("DDE_BACKEND", "pytorch")
+    needed = f"DDE_BACKEND={given}: our networks need DeepXDE on pytorch, set DDE_BACKEND=pytorch"
+    return [] if given == "pytorch" else [f"             {needed}"]
+
+
 def _extras() -> list[str]:
     lines = []
     for extra, names in EXTRAS.items():
         absent = [n for n in names if util.find_spec(n) is None]
         state = f'missing {", ".join(absent)}: pip install "surrogates[{extra}]"' if absent else "installed"
-        lines.append(f"extra {extra:<6} {state}")
+        lines.append(f"extra {extra:<10} {state}")
     return lines
 
 
