@@ -111,7 +111,7 @@ def test_operators_from_an_equation(folder, capsys):
 
 
 def test_born_kernels_appear_order_by_order(folder, capsys):
-    small = {"shells, depth, samples, rounds = 8, 0.02, 1000, 300": "shells, depth, samples, rounds = 4, 0.01, 400, 300"}
+    small = {"rounds = 8, 0.02, 1000, 300": "rounds = 4, 0.01, 400, 300"}
     runpy.run_path(str(smaller("12_born_series.py", folder, small)), run_name="__main__")
     alone, both = (line.split() for line in capsys.readouterr().out.splitlines()[:2])
     assert float(both[-2]) < 0.25 * float(alone[-2])  # the second kernel, per cent
