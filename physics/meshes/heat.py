@@ -41,6 +41,11 @@ class MovingSource:
     radius: float | int
     path: Callable[[float], Sequence[float]]
 
+    def __post_init__(self) -> None:
+        """Raises DomainError for a radius that is not positive."""
+        if not self.radius > 0:
+            raise DomainError(f"radius={self.radius}; give a positive length")
+
     def __call__(self, points: Array, time: float) -> Array:
         """Power per area at points (..., 2)."""
         away = np.square(points - np.asarray(self.path(time), dtype=float)).sum(-1)
@@ -138,9 +143,8 @@ def transient_heat(
     points = mesh.doflocs.T
     heat = np.where(known, wall, start(points) if callable(start) else start)
     free, k, m = ~known, conductivity * field.stiffness, capacity * field.mass
-    solve = splu(
-        (m / dt + k / 2)[free][:, free].tocsc()
-    ).solve  # of backward Euler at dt / 2 twice this: m / (dt/2) + k
+    # the trapezoidal rule's matrix, and half of backward Euler's at dt / 2
+    solve = splu((m / dt + k / 2)[free][:, free].tocsc()).solve
 
     def load(time: float) -> Array:
         if source is None:

@@ -21,9 +21,9 @@ class Ellipse:
     angle: float | int = 0.0
 
     def __post_init__(self) -> None:
-        """Raises DomainError for half axes that are not positive."""
-        if min(self.axes) <= 0:
-            raise DomainError(f"an ellipse has half axes {self.axes}; give positive lengths")
+        """Raises DomainError for half axes that are not positive, and numbers that are not finite."""
+        if not (min(self.axes) > 0 and np.isfinite([*self.axes, *self.center, self.angle]).all()):
+            raise DomainError(f"an ellipse at {self.center} with half axes {self.axes}; give finite, positive lengths")
 
     def point(self, parameter: Array) -> Array:
         """Points (n, 2) at parameters in 0..2 pi, counter-clockwise."""

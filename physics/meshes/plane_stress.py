@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import splu
 from skfem import Basis, BilinearForm, ElementTriP2, ElementVector, FacetBasis, LinearForm, MeshTri2
 from skfem.helpers import ddot, sym_grad, trace
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.meshes.elasticity import at_nodes, check_material, check_names, solve
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class PlaneStress:
-    """Displacement (nodes, 2) and stress (nodes, 3) = xx, yy, xy at the mesh's nodes; `energy` is half of load . u.
+    """Displacement (nodes, 2) and stress (nodes, 3) = xx, yy, xy at the mesh's nodes; `energy` is the strain energy.
 
     `residual` is |K u - f| / |f| over the free nodes.
     """
@@ -56,7 +55,8 @@ def plane_stress(
         body: force per volume.
     Raises DomainError for an unknown boundary, material numbers without a stable solid, or a plate free to move.
     """
-    _check(mesh, young, poisson, {**fixed, **(traction or {})})
+    check_material(young, poisson)
+    check_names(mesh, {**fixed, **(traction or {})})
     basis = Basis(mesh, ElementVector(ElementTriP2()), intorder=4)
     factor = young / (1 - poisson**2)
 
@@ -70,17 +70,7 @@ def plane_stress(
         side = FacetBasis(mesh, basis.elem, facets=mesh.boundaries[name], intorder=4)
         load = load + LinearForm(lambda v, _, f=force: f[0] * v[0] + f[1] * v[1]).assemble(side)
     matrix = stiffness.assemble(basis)
-    u, known = _prescribed(basis, mesh, fixed)
-    free = np.setdiff1d(np.arange(basis.N), known)
-    right = load - matrix @ u
-    try:
-        u[free] = splu(matrix[free][:, free].tocsc()).solve(right[free])
-    except RuntimeError as error:
-        raise DomainError("the plate can move as a rigid body; fix more of its boundary") from error
-    if not np.isfinite(u).all() or np.abs(u).max() > 1e8 * _scale(mesh, load, u[known], young):
-        raise DomainError("the plate can move as a rigid body; fix more of its boundary")
-    size = np.linalg.norm(right[free]) or 1.0
-    residual = float(np.linalg.norm((matrix @ u - load)[free]) / size)
+    u, residual = solve(basis, matrix, load, fixed, young)
     stress = _stress(mesh, basis, u, factor, poisson)
     return PlaneStress(u.reshape(-1, 2)[_nodes(basis)], stress, float(0.5 * u @ (matrix @ u)), residual)
 
@@ -89,24 +79,6 @@ def _nodes(basis: Basis) -> Array:
     """Row of u.reshape(-1, 2) of each node of the mesh."""
     first = np.concatenate([basis.nodal_dofs[0], basis.facet_dofs[0]])
     return first // 2
-
-
-def _scale(mesh: MeshTri2, load: Array, known: Array, young: float | int) -> float:
-    length = float(np.ptp(mesh.doflocs, axis=1).max())
-    return float(np.abs(load).sum() / young + np.abs(known).max(initial=0.0)) + 1e-12 * length
-
-
-def _prescribed(basis: Basis, mesh: MeshTri2, fixed: Mapping[str, Any]) -> tuple[Array, Array]:
-    u, known = np.zeros(basis.N), []
-    for name, values in fixed.items():
-        for part, value in enumerate(values):
-            if value is not None:
-                dofs = basis.get_dofs(name).all(f"u^{part + 1}")
-                u[dofs] = value
-                known.append(dofs)
-    if not known:
-        raise DomainError("nothing is fixed, so the plate is free to move; fix a displacement on a boundary")
-    return u, np.unique(np.concatenate(known))
 
 
 def _stress(mesh: MeshTri2, basis: Basis, u: Array, factor: float, poisson: float | int) -> Array:
@@ -119,16 +91,4 @@ def _stress(mesh: MeshTri2, basis: Basis, u: Array, factor: float, poisson: floa
         factor * ((1 - poisson) * strain[1, 1] + poisson * both),
         factor * (1 - poisson) * strain[0, 1],
     ]
-    mass = splu(BilinearForm(lambda a, b, _: a * b).assemble(scalar).tocsc())
-    loads = [LinearForm(lambda v, w: w["s"] * v).assemble(scalar, s=part) for part in parts]
-    found = mass.solve(np.stack(loads, axis=1))
-    return found[np.concatenate([scalar.nodal_dofs[0], scalar.facet_dofs[0]])]
-
-
-def _check(mesh: MeshTri2, young: float | int, poisson: float | int, names: Mapping[str, Any]) -> None:
-    if young <= 0 or not -1 < poisson < 0.5:
-        raise DomainError(f"young={young}, poisson={poisson}; give young > 0 and -1 < poisson < 0.5")
-    known = dict(mesh.boundaries or {})
-    for name in names:
-        if name not in known:
-            raise DomainError(f"there is no boundary {name!r}; the mesh has {', '.join(known)}")
+    return at_nodes(scalar, parts)[np.concatenate([scalar.nodal_dofs[0], scalar.facet_dofs[0]])]

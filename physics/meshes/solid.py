@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import splu
 from skfem import Basis, BilinearForm, ElementTetP2, ElementVector, FacetBasis, LinearForm, MeshTet1, MeshTet2
 from skfem.helpers import ddot, sym_grad, trace
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.meshes.elasticity import at_nodes, check_material, check_names, solve
 
 Array = np.ndarray
 _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -56,7 +55,8 @@ def solid(
             component. traction: force per area by boundary. body: force per volume.
     Raises DomainError for an unknown boundary, material numbers without a stable solid, or a solid free to move.
     """
-    _check(mesh, young, poisson, {**fixed, **(traction or {})})
+    check_material(young, poisson)
+    check_names(mesh, {**fixed, **(traction or {})})
     mu, lam = young / (2 * (1 + poisson)), young * poisson / ((1 + poisson) * (1 - 2 * poisson))
     basis = Basis(mesh, ElementVector(ElementTetP2()), intorder=3)
 
@@ -70,24 +70,7 @@ def solid(
         side = FacetBasis(mesh, basis.elem, facets=mesh.boundaries[name], intorder=3)
         load = load + LinearForm(lambda v, _, f=force: sum(c * v[i] for i, c in enumerate(f))).assemble(side)
     matrix = stiffness.assemble(basis)
-    u, known = np.zeros(basis.N), []
-    for name, values in fixed.items():
-        for part, value in enumerate(values):
-            if value is not None:
-                dofs = basis.get_dofs(name).all(f"u^{part + 1}")
-                u[dofs] = value
-                known.append(dofs)
-    free = np.setdiff1d(np.arange(basis.N), np.unique(np.concatenate(known)) if known else [])
-    right = load - matrix @ u
-    scale = np.abs(load).sum() / young + np.abs(u).max(initial=0.0) + 1e-300
-    try:
-        u[free] = splu(matrix[free][:, free].tocsc()).solve(right[free])
-    except RuntimeError as error:
-        raise DomainError("the solid can move as a rigid body; fix more of its boundary") from error
-    size = float(np.ptp(mesh.p, axis=1).max())
-    if not np.abs(u).max() < 1e8 * scale * max(1, 1 / size):
-        raise DomainError("the solid can move as a rigid body; fix more of its boundary")
-    left = float(np.linalg.norm((matrix @ u - load)[free]) / (np.linalg.norm(right[free]) or 1.0))
+    u, left = solve(basis, matrix, load, fixed, young)
     rows = np.concatenate([basis.nodal_dofs.T, basis.edge_dofs.T])
     points = MeshTet2.from_mesh(mesh).doflocs.T
     return Solid(points, u[rows], _stress(mesh, basis, u, mu, lam), float(0.5 * u @ (matrix @ u)), left)
@@ -98,16 +81,4 @@ def _stress(mesh: MeshTet1, basis: Basis, u: Array, mu: float, lam: float) -> Ar
     strain = sym_grad(Basis(mesh, basis.elem, intorder=4).interpolate(u))
     volume = lam * (strain[0, 0] + strain[1, 1] + strain[2, 2])
     parts = [2 * mu * strain[i, j] + (volume if i == j else 0.0) for i, j in _PAIRS]
-    mass = splu(BilinearForm(lambda a, b, _: a * b).assemble(scalar).tocsc())
-    loads = [LinearForm(lambda v, w: w["s"] * v).assemble(scalar, s=np.asarray(part)) for part in parts]
-    found = mass.solve(np.stack(loads, axis=1))
-    return found[np.concatenate([scalar.nodal_dofs[0], scalar.edge_dofs[0]])]
-
-
-def _check(mesh: MeshTet1, young: float | int, poisson: float | int, names: Mapping[str, Any]) -> None:
-    if young <= 0 or not -1 < poisson < 0.5:
-        raise DomainError(f"young={young}, poisson={poisson}; give young > 0 and -1 < poisson < 0.5")
-    known = dict(mesh.boundaries or {})
-    for name in names:
-        if name not in known:
-            raise DomainError(f"there is no boundary {name!r}; the mesh has {', '.join(known) or 'none with a name'}")
+    return at_nodes(scalar, parts)[np.concatenate([scalar.nodal_dofs[0], scalar.edge_dofs[0]])]

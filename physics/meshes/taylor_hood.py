@@ -82,6 +82,9 @@ class TaylorHood:
             fixed[on] = True
         if not fixed.any():
             raise DomainError("no boundary has a velocity; prescribe walls and inflow")
+        out = float((self.divergence @ u).sum())  # through the boundary, whatever the values inside
+        if set(known) <= set(walls) and abs(out) > 1e-8 * np.abs(u).max(initial=0.0) * np.ptp(self.mesh.p):
+            raise DomainError(f"a net {out:.3g} flows out of a closed domain; leave one boundary free or balance them")
         return u, np.repeat(fixed, 2)
 
     def on(self, boundary: str) -> Array:

@@ -77,7 +77,7 @@ class _Size:
 
     def __init__(self, plate: Plate, size: float | int, near: float | int, growth: float | int) -> None:
         self.size, self.growth = size, growth
-        rims = [_spaced_ellipse(hole, near, size) for hole in plate.holes]
+        rims = [_spaced_ellipse(hole, near) for hole in plate.holes]
         gaps = [np.linalg.norm(np.roll(r, -1, axis=0) - r, axis=1) for r in rims]
         self.tree = cKDTree(np.concatenate(rims)) if rims else None
         self.spacing = np.concatenate([(g + np.roll(g, 1)) / 2 for g in gaps]) if rims else np.empty(0)
@@ -89,7 +89,7 @@ class _Size:
         return np.minimum(self.size, self.spacing[nearest] + self.growth * distance)
 
 
-def _spaced_ellipse(hole: Ellipse, near: float | int, size: float | int) -> Array:
+def _spaced_ellipse(hole: Ellipse, near: float | int) -> Array:
     """Points on the curve, at most `near` and 0.4 radii of curvature apart."""
     t = np.linspace(0, 2 * np.pi, 721)
     speed = np.linalg.norm(np.diff(hole.point(t), axis=0), axis=1)
@@ -111,7 +111,7 @@ def _boundary(plate: Plate, size: float | int, near: float | int, growth: float 
         number = max(2, round(count[-1]))
         at = np.interp(np.arange(number) * count[-1] / number, count, np.linspace(0, 1, 401))
         sides.append(a + at[:, None] * (b - a))
-    loops = [np.concatenate(sides), *(_spaced_ellipse(hole, near, size) for hole in plate.holes)]
+    loops = [np.concatenate(sides), *(_spaced_ellipse(hole, near) for hole in plate.holes)]
     return loops, [-1, *range(len(plate.holes))]
 
 

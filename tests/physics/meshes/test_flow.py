@@ -93,6 +93,8 @@ def test_cylinder_sheds_vortices_at_reynolds_100():
 def test_bad_flows_are_named(channel):
     with pytest.raises(DomainError, match="no boundary 'hole'"):
         stokes(channel, nu=1, walls={"hole": (0, 0)})
+    with pytest.raises(DomainError, match=r"a net -0\.667 flows out of a closed domain"):
+        stokes(channel, nu=1, walls={"left": parabola(1, 1), "right": (0, 0), **WALLS})
     with pytest.raises(DomainError, match="positive viscosity"):
         steady_flow(channel, nu=0, walls=WALLS)
     with pytest.raises(DomainError, match="multiples of dt"):
