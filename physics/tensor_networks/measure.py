@@ -20,7 +20,7 @@ def matrix_of(state: MPS, operator: str | Tensor) -> Tensor:
     d = state.site.dimension
     if found.shape != (d, d):
         raise DomainError(f"an operator of a {state.site.name} is ({d}, {d}); this one is {tuple(found.shape)}")
-    return found.to(torch.promote_types(state.dtype, found.dtype))
+    return found.to(state.tensors[0].device, torch.promote_types(state.dtype, found.dtype))
 
 
 def expect(state: MPS, operator: str | Tensor, sites: Sequence[int] | None = None) -> Tensor:
@@ -50,7 +50,7 @@ def correlations(state: MPS, first: str | Tensor, second: str | Tensor) -> Tenso
     fermionic = isinstance(first, str) and state.site.odd(first)
     string = matrix_of(state, "P").to(kind) if fermionic else None
     state, count = state.canonical(0).normalized(), len(state)
-    found = torch.zeros(count, count, dtype=kind)
+    found = torch.zeros(count, count, dtype=kind, device=state.tensors[0].device)
     for i in range(count):
         state = state.canonical(i)
         t = state.tensors[i].to(kind)
@@ -77,7 +77,7 @@ def expect_operator(operator: MPO, state: MPS) -> complex:
     """<psi|O|psi> / <psi|psi>."""
     kind = torch.promote_types(operator.dtype, state.dtype)
     state = state.canonical(0).normalized()
-    environment, scale = edge(kind), 0.0
+    environment, scale = edge(kind, state.tensors[0].device), 0.0
     for t, w in zip(state.tensors, operator.tensors, strict=True):
         environment = grow_left(environment, t.to(kind), w.to(kind))
         size = float(environment.abs().max()) or 1.0
@@ -91,7 +91,7 @@ def energy_and_variance(operator: MPO, state: MPS) -> tuple[float, float]:
     shifted = _shifted(operator, energy)
     kind = torch.promote_types(operator.dtype, state.dtype)
     state = state.canonical(0).normalized()
-    environment = torch.ones(1, 1, 1, 1, dtype=kind)  # ket, operator, operator, bra
+    environment = torch.ones(1, 1, 1, 1, dtype=kind, device=state.tensors[0].device)  # ket, operator, operator, bra
     for t, w in zip(state.tensors, shifted.tensors, strict=True):
         t, w = t.to(kind), w.to(kind)
         x = torch.tensordot(environment, t, dims=([0], [0]))  # a, b, bra, p, r
@@ -105,9 +105,9 @@ def _shifted(operator: MPO, energy: float) -> MPO:
     """H - energy, as a direct sum with the identity's chain."""
     found, count = [], len(operator)
     for n, w in enumerate(operator.tensors):
-        one = torch.eye(w.shape[2], dtype=w.dtype)
+        one = torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
         rows, columns = (1 if n == 0 else w.shape[0] + 1), (1 if n == count - 1 else w.shape[1] + 1)
-        joined = torch.zeros(rows, columns, *w.shape[2:], dtype=w.dtype)
+        joined = torch.zeros(rows, columns, *w.shape[2:], dtype=w.dtype, device=w.device)
         joined[: w.shape[0], : w.shape[1]] += w
         joined[-1, -1] += one * (-energy if n == 0 else 1.0)
         found.append(joined)
@@ -121,7 +121,8 @@ def reduced_density_matrix(state: MPS, sites: Sequence[int]) -> Tensor:
     if not sites or not 0 <= sites[0] <= sites[-1] < len(state) or d ** (2 * len(sites)) > 2**24:
         raise DomainError(f"sites {sites} of a chain of {len(state)}; give one to twelve of its sites")
     state = state.canonical(sites[0]).normalized()
-    environment = torch.eye(state.tensors[sites[0]].shape[0], dtype=state.dtype)[None, None]  # out, in, bra, ket
+    t = state.tensors[sites[0]]
+    environment = torch.eye(t.shape[0], dtype=t.dtype, device=t.device)[None, None]  # out, in, bra, ket
     for n in range(sites[0], sites[-1] + 1):
         t = state.tensors[n]
         x = torch.tensordot(environment, t, dims=([3], [0]))  # out, in, bra, p, r

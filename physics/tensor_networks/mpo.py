@@ -66,10 +66,10 @@ class MPO:
 
 
 def _inner(a: MPO, b: MPO) -> complex:
-    """tr(a^H b)."""
-    environment = torch.ones(1, 1, dtype=a.dtype)
+    """tr(a^H b) / d^N, which does not overflow on long chains."""
+    environment = torch.ones(1, 1, dtype=a.dtype, device=a.tensors[0].device)
     for x, y in zip(a.tensors, b.tensors, strict=True):
-        environment = torch.einsum("ab,acop,bdop->cd", environment, x.conj(), y)
+        environment = torch.einsum("ab,acop,bdop->cd", environment, x.conj(), y) / x.shape[2]
     return complex(environment[0, 0].item())
 
 

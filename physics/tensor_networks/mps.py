@@ -124,7 +124,8 @@ class MPS:
         """log <self|other>, a complex number; -inf where they are orthogonal."""
         self._alike(other)
         kind = torch.promote_types(self.dtype, other.dtype)
-        environment, scale = torch.ones(1, 1, dtype=kind), self.log_norm + other.log_norm
+        environment = torch.ones(1, 1, dtype=kind, device=self.tensors[0].device)
+        scale = self.log_norm + other.log_norm
         for a, b in zip(self.tensors, other.tensors, strict=True):
             environment = torch.tensordot(environment, b.to(kind), dims=1)
             environment = torch.tensordot(a.to(kind).conj(), environment, dims=([0, 1], [0, 1]))
@@ -211,7 +212,7 @@ class MPS:
                 a, b = a * math.exp(self.log_norm - reference), b * math.exp(other.log_norm - reference)
             rows = 1 if n == 0 else a.shape[0] + b.shape[0]
             columns = 1 if n == last else a.shape[2] + b.shape[2]
-            joined = torch.zeros(rows, a.shape[1], columns, dtype=kind)
+            joined = torch.zeros(rows, a.shape[1], columns, dtype=kind, device=a.device)
             joined[: a.shape[0], :, : a.shape[2]] = a
             if n in (0, last) and last == 0:
                 joined = a + b

@@ -33,7 +33,7 @@ class Split:
 
     Args:
         left: (m, k), an isometry unless the values were absorbed into it. right: (k, n), likewise.
-        values: (k,) kept singular values, not normalised.
+        values: (k,) kept singular values, not normalised, without gradient.
         discarded: weight cut away, sum of cut s^2 over sum of s^2, a number without gradient.
     """
 

@@ -36,6 +36,7 @@ def test_operator_is_the_sum_of_its_terms(name):
 def test_bonds_are_the_smallest():
     assert set(mpo(heisenberg(12)).bonds[1:-1]) == {5}
     assert set(mpo(tfim(12)).bonds) == {3}
+    assert mpo(heisenberg(1200)).hermitian()  # 2^1200 does not fit into a float
     assert not mpo(hamiltonian(4, [(1.0, [("S+", 1), ("S-", 2)])])).hermitian()
 
 
