@@ -76,12 +76,14 @@ def write_mesh(sample: MeshSample, path: str | Path, *, frame: int = -1) -> Path
     blocks = [(kind, np.asarray(sample.cells[kind], dtype=np.int64)) for kind in kinds]
     if suffix == ".stl":
         data, cell_data = {}, {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with door(path, reader=suffix[1:], place="writing"):
-        mesh = meshio.Mesh(points, blocks, point_data=data, cell_data=cell_data)
-        if suffix == ".inp":
-            mesh.point_sets = {name: np.flatnonzero(tag) for name, tag in sample.tags.items()}
+    mesh = meshio.Mesh(points, blocks, point_data=data, cell_data=cell_data)
+    if suffix == ".inp":
+        mesh.point_sets = {name: np.flatnonzero(tag) for name, tag in sample.tags.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         mesh.write(path, **_WRITERS[suffix])
+    except (Exception, SystemExit) as error:
+        raise FileError(f"{path}: cannot be written as {suffix[1:]} ({error}); try a .vtu in another folder") from error
     return path
 
 
