@@ -9,8 +9,10 @@ import shutil
 import sys
 from importlib import metadata, util
 
-CORE = ("torch", "e3nn", "ase", "pymatgen", "deepxde", "h5py", "numpy", "scipy", "vesin", "safetensors")
-CORE += ("meshio", "scikit-fem")
+CORE = (
+    *("torch", "e3nn", "ase", "pymatgen", "deepxde", "h5py", "numpy", "scipy", "vesin", "safetensors"),
+    *("meshio", "scikit-fem"),
+)
 EXTRAS = {
     "xtb": ("tblite",),
     "pyscf": ("pyscf",),
