@@ -2,6 +2,9 @@
 
 from surrogates.datasets.fields import Fields
 from surrogates.datasets.hashes import overlap, require_disjoint
+from surrogates.datasets.mesh_prediction import MeshPrediction
+from surrogates.datasets.mesh_sample import MeshSample
+from surrogates.datasets.meshes import Meshes
 from surrogates.datasets.read import read_structures
 from surrogates.datasets.read_fields import read_fields
 from surrogates.datasets.sample import Sample
@@ -11,6 +14,9 @@ from surrogates.datasets.writer import ShardWriter
 
 __all__ = [
     "Fields",
+    "MeshPrediction",
+    "MeshSample",
+    "Meshes",
     "Sample",
     "ShardWriter",
     "Structures",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from surrogates.datasets.batch import AtomsBatch
+from surrogates.datasets.batch import AtomsBatch, Csr, MeshGraph
 
 
 @runtime_checkable
@@ -55,6 +56,24 @@ class Operator(Protocol):
     def __call__(
         self, values: Float[Tensor, "batch channels *space"], parameters: Float[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch outputs *space"]: ...
+
+
+@runtime_checkable
+class MeshNetwork(Protocol):
+    """Nodes of meshes -> nodes of meshes: an nn.Module that returns channels.
+
+    `values` are normalised input channels (nodes, in_channels); meshes lie side by side in the graph. `patterns` are
+    what it needs beside the mesh's "edges", by name, made once for each mesh from points (n, dim), edges and named sets
+    of nodes. It may have `moving_patterns(points, moved, edges)` for those that change with the state.
+    """
+
+    dim: int
+    in_channels: int
+    out_channels: int
+
+    def patterns(self, points: np.ndarray, edges: Csr, tags: Mapping[str, np.ndarray]) -> dict[str, Csr]: ...
+
+    def __call__(self, values: Float[Tensor, "nodes channels"], graph: MeshGraph) -> Float[Tensor, "nodes outputs"]: ...
 
 
 @runtime_checkable

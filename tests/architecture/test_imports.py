@@ -25,8 +25,8 @@ ROOMS = {
         {"store", "split", "collate"},
         {"writer"},
         {"adapters"},
-        {"fields"},
-        {"read", "read_fields"},
+        {"fields", "meshes", "mesh_prediction"},
+        {"read", "read_fields", "read_meshes", "mesh_store"},
         {"generators"},
     ],
     "surrogates": [
