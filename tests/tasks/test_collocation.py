@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from surrogates.blocks.deepxde import deepxde
-from surrogates.derivatives import laplacian, partials
+from surrogates.derivatives import Sparse, laplacian, partials
 from surrogates.physics.errors import DomainError, TrainingError
 from surrogates.pinns.adaptive import ResidualAdaptive
 from surrogates.pinns.causal import Causal
@@ -19,6 +19,7 @@ from surrogates.pinns.modified_mlp import ModifiedMLP
 from surrogates.pinns.problem import Problem
 from surrogates.pinns.problems.burgers_inverse import burgers_inverse
 from surrogates.pinns.problems.poisson_square import poisson_square
+from surrogates.pinns.problems.sine_gordon import sine_gordon
 from surrogates.pinns.stream import PointSet
 from surrogates.tasks.collocation import Collocation
 from surrogates.training import Plan, combine, fit, info, load, polish
@@ -120,6 +121,31 @@ def test_poissons_equation_to_a_thousandth_in_seconds(unchecked):
     assert losses == sorted(losses, reverse=True)
     with pytest.raises(TrainingError, match="fixed points"):
         polish(fitted, problem.stream())
+
+
+def test_polishing_keeps_the_weights_that_are_best_at_other_points(unchecked):
+    problem = poisson_square(hard=True)
+    torch.manual_seed(0)
+    task = Collocation(OnBox(PINN(inputs=2, width=20, depth=2), low=[0, 0], high=[1, 1]), problem)
+    fitted = fit(task, problem.stream(), plan=Plan(steps=30, batch_size=64, lr=1e-2), seed=0)
+    valid = problem.points(200, seed=7)
+    finer = polish(fitted, problem.points(6), valid, steps=30)  # six points are learned by heart
+    found = [row["valid"] for row in finer.history if "polish" in row]
+    assert min(found) < 0.95 * found[-1]
+    batch = finer.task.collate([valid[i] for i in range(len(valid))])
+    kept = finer.task.objective(batch, finer.task.default_weights)[0]
+    assert float(kept.detach()) == pytest.approx(min(found), rel=1e-9)
+
+
+def test_polishing_random_estimates_uses_the_same_draws_at_every_look(unchecked):
+    problem = sine_gordon(dim=5, how=Sparse(2))
+    fitted = fit(small(problem), problem.stream(), plan=Plan(steps=2, batch_size=8), seed=0)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        finer = polish(fitted, problem.points(20), steps=4)
+        found.append([row["loss"] for row in finer.history if "polish" in row])
+    assert found[0] == found[1]
 
 
 def test_viscosity_is_recovered_from_noisy_observations(unchecked):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from surrogates.derivatives import laplacian
+from surrogates.derivatives import Exact, Sparse, laplacian
 from surrogates.physics.errors import SurrogatesError
 from surrogates.pinns.initial_values import FourierSeries
 from surrogates.pinns.lagrangian_pinn import LagrangianPINN
@@ -94,6 +94,22 @@ def test_scores_are_those_of_the_mean_of_the_members(road):
     torch.testing.assert_close(fitted.predict(points).values, mean)
     exact = fitted.members[0].problem.exact(points)
     assert float((mean - exact).norm() / exact.norm()) < 0.1
+
+
+def test_members_start_from_seeds_of_their_own(road):
+    first, second = (m.state_dict() for m in load(road.file).members)
+    name = next(n for n, w in first.items() if w.ndim == 2)
+    assert not torch.equal(first[name], second[name])
+
+
+def test_scores_use_exact_derivatives_whatever_the_training_used():
+    words = {"dim": 6}
+    rough = Collocation(PINN(inputs=6, width=8, depth=1), named_problem("sine_gordon", **words, how=Sparse(1)))
+    exact = Collocation(rough.model, named_problem("sine_gordon", **words, how=Exact()))
+    x = torch.rand(9, 6) / 4
+    scored = equation_measures.exactly(rough).residuals(x)["residual"]
+    torch.testing.assert_close(scored, exact.residuals(x)["residual"])
+    assert (rough.residuals(x)["residual"] - scored).abs().max() > 0.1
 
 
 def test_a_killed_polish_goes_on_to_the_same_bytes(tmp_path, monkeypatch, unchecked):
