@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from surrogates.datasets.mesh_sample import MeshSample
+from surrogates.datasets.mesh_store import open_meshes, save_meshes
 from surrogates.datasets.split import split_rows
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, FileError
 
 
 class Meshes(Dataset[MeshSample]):
@@ -40,6 +42,30 @@ class Meshes(Dataset[MeshSample]):
         for k, sample in enumerate(self._samples):
             if (told := unlike(self._samples[0], sample)) is not None:
                 raise DomainError(f"mesh {k} {told}; a data set holds meshes that are alike in all but size")
+
+    @classmethod
+    def open(cls, path: str | Path) -> Meshes:
+        """The data set that was saved at `path`, a file or a folder; samples are read when they are looked at.
+
+        Raises FileError where it is missing, damaged or of another kind.
+        """
+        stored = open_meshes(Path(path).absolute())
+        firsts = stored.samples.firsts
+        for k, first in enumerate(firsts):
+            if (told := unlike(firsts[0], first)) is not None:
+                raise FileError(f"{path}: the meshes of file {k} do not fit: the first {told}; make the data again")
+        made = cls.__new__(cls)
+        rows = np.arange(len(stored.samples))
+        told_of = {"provenance": dict(stored.provenance), "units": dict(stored.units)}
+        made.__setstate__({"samples": stored.samples, "rows": rows, **told_of})
+        return made
+
+    def save(self, path: str | Path) -> Path:
+        """Write all rows to a file (.h5), or to a folder of files (a name without a suffix), whole or not at all.
+
+        Raises FileError (disk full, for one), DomainError without rows.
+        """
+        return save_meshes(Path(path), self, provenance=self.provenance, units=self.units)
 
     def __len__(self) -> int:
         return len(self._rows)

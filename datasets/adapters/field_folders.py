@@ -74,12 +74,12 @@ def _listed(folder: Path) -> StoredFields:
     return StoredFields([part for part, _, _ in found], manifest["provenance"], found[0][2])
 
 
-def read_field_manifest(path: Path) -> dict[str, Any]:
+def read_field_manifest(path: Path, kind: str = "fields") -> dict[str, Any]:
     """The manifest at `path`, checked. Raises FileError."""
     data = whole_file(path)
     try:
         manifest = json.loads(data)
-        if manifest["kind"] != "fields":
+        if manifest["kind"] != kind:
             raise ValueError(f"kind {manifest['kind']}")
         for entry in manifest["shards"]:
             if Path(entry["name"]).name != entry["name"] or Path(entry["name"]).suffix not in SUFFIXES:
@@ -88,7 +88,7 @@ def read_field_manifest(path: Path) -> dict[str, Any]:
         dict(manifest["provenance"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(
-            f"{path}: not the manifest of a data set of fields, or damaged ({error!r}); the files beside it can be "
+            f"{path}: not the manifest of a data set of {kind}, or damaged ({error!r}); the files beside it can be "
             "opened one by one"
         ) from error
     return manifest

@@ -19,7 +19,8 @@ _MIDDLES = {"triangle6": (0, 1, 2), "tetra10": (0, 1, 2, 3, 4, 5)}
 def from_skfem(mesh: Any, **known: Any) -> MeshSample:
     """A triangle or tetrahedron mesh of scikit-fem, of first or second order.
 
-    Nodes are in the order of `doflocs`, so fields at the mesh's nodes need no change. Each named boundary becomes a tag.
+    Nodes are in the order of `doflocs`, so fields at the mesh's nodes stay as they are; named boundaries become
+    tags.
 
     Args:
         known: what else the sample has, such as fields=, parameters=, units=.

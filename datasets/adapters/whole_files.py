@@ -17,11 +17,12 @@ from surrogates.physics.errors import FileError
 
 FORMAT = 1
 MAGIC = b"surrogates fields "
+MESHES = b"surrogates meshes "
 PROVED_AT_ONCE = 2**26  # bytes; a larger file is not read whole to open it: HDF5 checks each piece when it is read
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, magic: bytes = MAGIC) -> Iterator[Path]:
     """A temporary file to write HDF5 to, its user block left free; it becomes `path` when all has gone well.
 
     Raises FileError (disk full, for one); what was at `path` before is then untouched.
@@ -31,7 +32,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         size, digest = temporary.stat().st_size - BLOCK, _digest(temporary)
-        header = MAGIC + f"{FORMAT} sha256 {digest} bytes {size}\n".encode()
+        header = magic + f"{FORMAT} sha256 {digest} bytes {size}\n".encode()
         with temporary.open("r+b") as file:
             file.write(header.ljust(BLOCK, b"\0"))
             file.flush()
@@ -51,7 +52,7 @@ def proved(path: Path) -> str:
     """The SHA-256 in the header of one of our files, "" for others. Raises FileError for a damaged one of ours."""
     with path.open("rb") as file:
         head = file.read(BLOCK)
-    if not head.startswith(MAGIC):
+    if not head.startswith((MAGIC, MESHES)):
         return ""
     words = head[len(MAGIC) :].rstrip(b"\0").split()
     if len(words) != 5 or words[0] != str(FORMAT).encode() or not words[4].isdigit():

@@ -16,8 +16,8 @@ from surrogates.datasets.generators.kuramoto_sivashinsky import kuramoto_sivashi
 from surrogates.datasets.generators.molecules import molecules
 from surrogates.datasets.generators.navier_stokes import navier_stokes
 from surrogates.datasets.generators.ode_operators import antiderivative, gravity_pendulum, nonlinear_ode, triples
-from surrogates.datasets.generators.rattled import rattled
 from surrogates.datasets.generators.plate import plate
+from surrogates.datasets.generators.rattled import rattled
 from surrogates.datasets.generators.references import make_reference, parse_reference, reference_schema
 from surrogates.datasets.generators.sampling import Rattle
 from surrogates.datasets.generators.source_diffusion_reaction import source_diffusion_reaction

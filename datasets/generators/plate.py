@@ -68,7 +68,7 @@ def plate(
     left by a solve. Sample k of a seed is the same design whatever the number of samples and the edge lengths.
 
     Args:
-        poisson, tension, transverse, shear, young: a number, or (low, high) to draw each sample's from; stresses in MPa.
+        poisson, tension, transverse, shear, young: a number, or (low, high) to draw each sample's from (MPa).
         size: edge length far from the hole, m. near: on the hole, half of it unless given.
         workers: processes that share the samples. progress: called with (samples so far, samples in all).
         directory: where to keep the data; a run that was killed continues there.
