@@ -45,6 +45,8 @@ PAPER_FILES = {
     "surrogates/pinns/shared_input.py": "2412.00088",
     "surrogates/blocks/convex_gradient.py": "2111.12187",
     "physics/meshes/shells.py": "10.1002/nme.1620210213",
+    "surrogates/meshes/mesh_graph_net.py": "2010.03409",
+    "surrogates/meshes/bi_stride.py": "2210.02573",
     "physics/tensor_networks/dmrg.py": "10.1103/PhysRevLett.69.2863",
     "physics/tensor_networks/tdvp.py": "1408.5056",
 }

@@ -1,0 +1,1 @@
+"""Mesh networks and their like: nodes of meshes -> nodes of meshes, one paper a file."""
