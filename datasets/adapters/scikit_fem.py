@@ -37,7 +37,7 @@ def from_skfem(mesh: Any, **known: Any) -> MeshSample:
     if kind in _MIDDLES:
         sides = np.asarray(mesh.t2f if kind == "triangle6" else mesh.t2e, dtype=np.int64).T
         cells = np.concatenate([cells, vertices + sides[:, _MIDDLES[kind]]], axis=1)
-    tags = {name: _nodes(mesh, kind, facets, vertices, len(points)) for name, facets in _boundaries(mesh).items()}
+    tags = {str(name): _nodes(mesh, kind, facets, vertices, len(points)) for name, facets in _boundaries(mesh).items()}
     return MeshSample(points, {kind: np.ascontiguousarray(cells)}, tags=tags, **known)
 
 
