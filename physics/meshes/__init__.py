@@ -7,6 +7,16 @@ from surrogates.physics.meshes.plane_stress import PlaneStress, plane_stress
 from surrogates.physics.meshes.quadratic import quadratic
 from surrogates.physics.meshes.shells import ShellMesh, ShellSolution, clamped, solve_shell
 from surrogates.physics.meshes.solid import Solid, solid
+from surrogates.physics.meshes.stiffened_panel import (
+    Panel,
+    PanelMesh,
+    PanelSolution,
+    Patch,
+    Resolution,
+    Stiffener,
+    panel_mesh,
+    solve_panel,
+)
 from surrogates.physics.meshes.triangulate import Triangulation, triangulate
 
 __all__ = [
@@ -15,16 +25,24 @@ __all__ = [
     "FlowHistory",
     "Heat",
     "MovingSource",
+    "Panel",
+    "PanelMesh",
+    "PanelSolution",
+    "Patch",
     "PlaneStress",
     "Plate",
+    "Resolution",
     "ShellMesh",
     "ShellSolution",
     "Solid",
+    "Stiffener",
     "Triangulation",
     "clamped",
+    "panel_mesh",
     "plane_stress",
     "quadratic",
     "solid",
+    "solve_panel",
     "solve_shell",
     "steady_flow",
     "steady_heat",

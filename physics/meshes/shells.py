@@ -63,7 +63,7 @@ class ShellMesh:
 @dataclass(frozen=True)
 class ShellSolution:
     """Displacements and rotations (n, 6); forces and moments (m, 4, 3), xx, yy, xy per length in the facet's axes at
-    its Gauss points; shears (m, 4, 2)."""
+    its Gauss points; shears (m, 4, 2); forces and moments of the supports (n, 6)."""
 
     displacement: Array
     forces: Array
@@ -71,6 +71,7 @@ class ShellSolution:
     shears: Array
     energy: float
     residual: float
+    reaction: Array
 
     def stress(self, mesh: ShellMesh, face: float | int = 1.0) -> Array:
         """Stress (m, 4, 3) at a height `face` in units of half the thickness: 1 the outer face, -1 the inner, 0 mid."""
@@ -131,7 +132,8 @@ def solve_shell(
         raise DomainError("the shell can move without resistance; fix more of it")
     inside = np.einsum("mab,mb->ma", turn, u[dofs])
     forces, moments, shears = (np.einsum("mpij,mj->mpi", m, inside) for m in matrices)
-    return ShellSolution(u.reshape(-1, 6), forces, moments, shears, float(0.5 * u @ (matrix @ u)), float(left))
+    pull = np.where(free, 0.0, matrix @ u - right).reshape(-1, 6)
+    return ShellSolution(u.reshape(-1, 6), forces, moments, shears, float(0.5 * u @ (matrix @ u)), float(left), pull)
 
 
 def clamped(mesh: ShellMesh, where: Callable[[Array], Array]) -> Array:
