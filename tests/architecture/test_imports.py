@@ -15,6 +15,7 @@ ROOMS = {
         {"tensors"},
         {"atoms", "fields", "meshes", "lattice"},
         {"tensor_networks", "solutions"},
+        {"circuits"},
     ],
     "datasets": [
         {"batch", "stored_array"},
