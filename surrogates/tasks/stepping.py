@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from surrogates.selection import Selection
-from surrogates.tasks.channels import Channels
 
 
 def stride(inputs: Sequence[Selection], targets: Sequence[Selection]) -> int:
@@ -32,8 +32,9 @@ def why_not(inputs: Sequence[Selection], targets: Sequence[Selection]) -> str | 
     )
 
 
-def sources(layout: Channels, new: Channels, step: int, count: int) -> list[int]:
+def sources(layout: Any, new: Any, step: int, count: int) -> list[int]:
     """For each channel of the next input, which one of (input, prediction) it is; `count` input channels are before.
+    The layouts are Channels, or MeshChannels.
 
     What has no time stays, newest frames come in, oldest go.
     """
