@@ -91,4 +91,4 @@ def _entry(role: str, name: str, kind: str, values: Any) -> tuple[Key, np.ndarra
     array = np.asarray(values)
     if array.dtype.kind not in _PLAIN or array.dtype.itemsize > 16:
         raise DomainError(f"{role} {name or kind} are of type {array.dtype}; numbers and booleans can be stored")
-    return Key(role, name, kind, array.dtype.str, array.ndim), array
+    return Key(role, str(name), str(kind), array.dtype.str, array.ndim), array

@@ -1,4 +1,4 @@
-"""Meshes of scikit-fem as samples: its order of nodes and facets turned into VTK's, boundaries into sets of nodes."""
+"""Meshes of scikit-fem as samples: nodes of cells in VTK's order, counter-clockwise, boundaries as sets of nodes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from surrogates.datasets.mesh_sample import MeshSample
 from surrogates.physics.errors import DomainError
 
 _KINDS = {MeshTri1: "triangle", MeshTri2: "triangle6", MeshTet1: "tetra", MeshTet2: "tetra10"}
-# where VTK wants the middles of scikit-fem's sides, which it orders by their corners 01, 12, 02 (03, 13, 23)
-_MIDDLES = {"triangle6": (0, 1, 2), "tetra10": (0, 1, 2, 3, 4, 5)}
+# scikit-fem sorts the corners of a cell; this exchange of two turns it over, middles (01 12 20, 03 13 23) included
+_TURNED = {
+    "triangle": [0, 2, 1],
+    "triangle6": [0, 2, 1, 5, 4, 3],
+    "tetra": [0, 2, 1, 3],
+    "tetra10": [0, 2, 1, 3, 6, 5, 4, 7, 9, 8],
+}
 
 
 def from_skfem(mesh: Any, **known: Any) -> MeshSample:
@@ -34,9 +39,11 @@ def from_skfem(mesh: Any, **known: Any) -> MeshSample:
     points = np.ascontiguousarray(mesh.doflocs.T, dtype=np.float64)
     cells = np.asarray(mesh.t, dtype=np.int64).T
     vertices = mesh.p.shape[1] if kind in ("triangle", "tetra") else int(cells.max()) + 1
-    if kind in _MIDDLES:
+    if kind in ("triangle6", "tetra10"):
         sides = np.asarray(mesh.t2f if kind == "triangle6" else mesh.t2e, dtype=np.int64).T
-        cells = np.concatenate([cells, vertices + sides[:, _MIDDLES[kind]]], axis=1)
+        cells = np.concatenate([cells, vertices + sides], axis=1)
+    edges = points[cells[:, 1 : points.shape[1] + 1]] - points[cells[:, :1]]
+    cells = np.where((np.linalg.det(edges) < 0)[:, None], cells[:, _TURNED[kind]], cells)
     tags = {str(name): _nodes(mesh, kind, facets, vertices, len(points)) for name, facets in _boundaries(mesh).items()}
     return MeshSample(points, {kind: np.ascontiguousarray(cells)}, tags=tags, **known)
 

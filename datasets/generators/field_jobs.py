@@ -101,12 +101,12 @@ def make_fields(
     """
     if workers < 1:
         raise DomainError(f"workers={workers}; give one or more")
-    with _folder(directory, needed=workers > 1 and maker is None) as folder:
+    with job_folder(directory, needed=workers > 1 and maker is None) as folder:
         missing = list(range(job.blocks)) if folder is None else _missing(job, folder)
-        counted = _Counter(job, missing, progress)
+        counted = Counter(job, missing, progress)
         if folder is None:
             made = _in_memory(job, maker or load_maker(job.maker), workers, counted)
-            return Fields.of_parts([made], provenance=_told(job), units=job.units)
+            return Fields.of_parts([made], provenance=told(job), units=job.units)
         if workers > 1 and maker is None and len(missing) > 1:
             from surrogates.datasets.generators.field_workers import run_blocks
 
@@ -118,9 +118,7 @@ def make_fields(
         _list_blocks(job, folder, list(range(job.blocks)))
         stored = open_fields(folder)
         if directory is None:
-            return Fields.of_parts(
-                [_joined([_loaded(p) for p in stored.parts])], provenance=_told(job), units=job.units
-            )
+            return Fields.of_parts([_joined([_loaded(p) for p in stored.parts])], provenance=told(job), units=job.units)
         return Fields.of_parts(stored.parts, provenance=stored.provenance, units=stored.units)
 
 
@@ -128,9 +126,9 @@ def make_block(job: FieldJob, block: int, folder: Path, maker: Maker) -> None:
     """Make one block and store it in `folder`."""
     with one_thread():
         made = maker(job.settings, job.rows(block))
-    made.provenance = {**_told(job), "job": job.digest, "block": block}
+    made.provenance = {**made.provenance, **told(job), "job": job.digest, "block": block}
     made.units = dict(job.units)
-    made.save(folder / _name(block))
+    made.save(folder / block_name(block))
 
 
 def load_maker(path: str) -> Maker:
@@ -153,7 +151,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Counter:
+class Counter:
     """Tells how many samples there are, as blocks come in."""
 
     def __init__(self, job: FieldJob, missing: list[int], progress: Progress | None) -> None:
@@ -166,7 +164,7 @@ class _Counter:
             self.progress(self.done, self.job.samples)
 
 
-def _in_memory(job: FieldJob, maker: Maker, workers: int, counted: _Counter) -> InMemory:
+def _in_memory(job: FieldJob, maker: Maker, workers: int, counted: Counter) -> InMemory:
     def one(block: int) -> InMemory:
         with one_thread():
             return _loaded(maker(job.settings, job.rows(block))._parts[0])
@@ -175,7 +173,7 @@ def _in_memory(job: FieldJob, maker: Maker, workers: int, counted: _Counter) -> 
     return _joined([found[b] for b in range(job.blocks)])
 
 
-def _each(one: Callable[[int], Any], blocks: list[int], workers: int, counted: _Counter) -> Iterator[tuple[int, Any]]:
+def _each(one: Callable[[int], Any], blocks: list[int], workers: int, counted: Counter) -> Iterator[tuple[int, Any]]:
     """(block, result) as they come, by threads of this process where there are several workers."""
     if workers == 1:
         for block in blocks:
@@ -225,16 +223,19 @@ def _joined(parts: list[InMemory]) -> InMemory:
     )
 
 
-def _told(job: FieldJob) -> dict[str, Any]:
+def told(job: FieldJob) -> dict[str, Any]:
+    """What is stored of a job."""
     return {**job.provenance, "settings": dict(job.settings), "samples": job.samples}
 
 
-def _name(block: int) -> str:
+def block_name(block: int) -> str:
+    """The file of a block."""
     return f"block-{block:05d}.h5"
 
 
 @contextlib.contextmanager
-def _folder(directory: str | Path | None, *, needed: bool) -> Iterator[Path | None]:
+def job_folder(directory: str | Path | None, *, needed: bool) -> Iterator[Path | None]:
+    """The directory, a temporary one where it is needed, or None."""
     if directory is not None:
         path = Path(directory).absolute()
         path.mkdir(parents=True, exist_ok=True)
@@ -255,10 +256,10 @@ def _missing(job: FieldJob, folder: Path) -> list[int]:
         )
     if not listed and (strangers := sorted(p.name for p in folder.glob("*.h5"))):
         raise FileError(f"{folder}: holds {strangers[0]}, which no generator has listed; choose an empty directory")
-    missing = [b for b in range(job.blocks) if not _has(job, folder / _name(b), b)]
+    missing = [b for b in range(job.blocks) if not _has(job, folder / block_name(b), b)]
     _list_blocks(job, folder, [b for b in range(job.blocks) if b not in set(missing)])
     for block in missing:
-        (folder / _name(block)).unlink(missing_ok=True)
+        (folder / block_name(block)).unlink(missing_ok=True)
     return missing
 
 
@@ -276,8 +277,8 @@ def _has(job: FieldJob, path: Path, block: int) -> bool:
 
 def _list_blocks(job: FieldJob, folder: Path, blocks: list[int]) -> None:
     """Write the manifest of these blocks."""
-    shards = [{"name": _name(b), "sha256": proved(folder / _name(b))} for b in blocks]
-    about = {**_told(job), "job": job.digest}
+    shards = [{"name": block_name(b), "sha256": proved(folder / block_name(b))} for b in blocks]
+    about = {**told(job), "job": job.digest}
     write_whole(
         folder / MANIFEST,
         json.dumps({"kind": "fields", "format": 1, "shards": shards, "provenance": about}, indent=1).encode(),

@@ -15,8 +15,8 @@ import numpy as np
 
 from surrogates.datasets.adapters.scikit_fem import from_skfem
 from surrogates.datasets.generators.draws import Number, Range, as_range, draw_numbers, plain_number
-from surrogates.datasets.generators.field_jobs import Progress
-from surrogates.datasets.generators.mesh_jobs import BLOCK, MeshJob, make_meshes
+from surrogates.datasets.generators.field_jobs import FieldJob, Progress
+from surrogates.datasets.generators.mesh_jobs import BLOCK, make_meshes
 from surrogates.datasets.mesh_sample import MeshSample
 from surrogates.datasets.meshes import Meshes
 from surrogates.physics.errors import DomainError
@@ -83,7 +83,7 @@ def plate(
         "size": float(size),
         "near": float(size / 2 if near is None else near),
     }
-    job = MeshJob(
+    job = FieldJob(
         maker="surrogates.datasets.generators.plate:samples_of",
         settings=settings,
         samples=int(samples),
