@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from surrogates.physics.errors import DomainError
 from surrogates.physics.lattice.terms import Hamiltonian
@@ -22,19 +23,38 @@ from surrogates.physics.tensor_networks.lanczos import lowest
 from surrogates.physics.tensor_networks.measure import energy_and_variance
 from surrogates.physics.tensor_networks.mpo import MPO, mpo
 from surrogates.physics.tensor_networks.mps import MPS
-from surrogates.physics.tensor_networks.truncate import split
+from surrogates.physics.tensor_networks.truncate import split_by_gram
 
 _ROUNDING = 1e-13  # of |E|, below which an energy cannot settle
+_EARLY = 1e-6  # of |E|: a change for which the last bond dimension but one has done its work
+_VECTORS = 4  # of Lanczos at a bond
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep there and back: energy after it, largest bond, largest discarded weight of a cut in it, noise added."""
+    """One sweep from end to end: energy after it, largest bond, largest discarded weight of a cut, noise added."""
 
     energy: float
     chi: int
     discarded: float
     noise: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a search goes on.
+
+    Args:
+        max_sweeps: from one end to the other. cutoff: discarded weight of a cut that is given up for a smaller bond.
+        noise: weight of a random state mixed into the sites before each cut, by sweep. grow: sweeps at each bond
+            dimension before it doubles. seed: of the noise.
+    """
+
+    max_sweeps: int = 60
+    cutoff: float = 1e-14
+    noise: Sequence[float] = (1e-2, 1e-2, 1e-4, 1e-4, 1e-6, 1e-6)
+    grow: int = 2
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,83 +82,80 @@ def dmrg(
     *,
     chi_max: int = 128,
     energy_tol: float = 1e-9,
-    cutoff: float = 1e-14,
-    max_sweeps: int = 30,
-    noise: Sequence[float] = (1e-2, 1e-4, 1e-6),
-    seed: int = 0,
+    schedule: Schedule | None = None,
     progress: Callable[[Sweep], Any] | None = None,
 ) -> GroundState:
     """The ground state of an open chain.
 
     Args:
         start: any state with the length and the sites of the model; its symmetries do not bind the search (see noise).
-        chi_max: largest bond, reached by doubling from sweep to sweep. energy_tol: of the energy's change in a sweep.
-        cutoff: discarded weight of a cut that is given up for a smaller bond.
-        noise: weight of a random state mixed into the two sites before each cut, by sweep.
+        chi_max: largest bond, reached by doubling. energy_tol: of the energy's change in a sweep.
     Raises DomainError for another length or site, and an operator that is not Hermitian.
     """
     operator = mpo(model) if isinstance(model, Hamiltonian) else model
-    _check(operator, start, chi_max)
-    kind = torch.promote_types(operator.dtype, start.dtype)
-    state = start.canonical(0).normalized()
-    tensors, count = [t.to(kind) for t in state.tensors], len(state)
-    if count == 1:
+    check(operator, start, chi_max)
+    if len(start) == 1:
         return _single(operator, start)
-    environments, generator = Environments(tensors, operator.tensors, 0), torch.Generator().manual_seed(seed)
+    schedule = schedule or Schedule()
+    kind = torch.promote_types(operator.dtype, start.dtype)
+    tensors = [t.to(kind) for t in start.canonical(0).normalized().tensors]
+    search = _Search(tensors, operator, schedule, energy_tol)
     sweeps: list[Sweep] = []
-    chi, settled, energy = min(chi_max, max(16, *state.bonds)), False, math.inf
-    for number in range(max_sweeps):
-        extra = noise[number] if number < len(noise) else 0.0
-        last = energy
-        energy, lost = _sweep(tensors, environments, chi, cutoff, extra, generator, careful=number > 3)
-        sweeps.append(Sweep(energy, max(t.shape[2] for t in tensors), lost, extra))
+    chi, settled, energy, stay = min(chi_max, max(16, *start.bonds)), False, math.inf, 0
+    for number in range(schedule.max_sweeps):
+        noise = schedule.noise[number] if number < len(schedule.noise) else 0.0
+        last, full = energy, chi == chi_max
+        energy, lost = search.sweep(chi, noise)
+        sweeps.append(Sweep(energy, max(t.shape[2] for t in tensors), lost, noise))
         if progress is not None:
             progress(sweeps[-1])
-        limit = max(energy_tol, _ROUNDING * abs(energy) * count)
-        settled = extra == 0 and chi == chi_max and abs(last - energy) < limit
+        change, stay = abs(last - energy), stay + 1
+        settled = full and noise == 0 and change < max(energy_tol, _ROUNDING * abs(energy) * len(tensors))
         if settled:
             break
-        chi = min(chi_max, 2 * chi)
-    found = MPS(tuple(tensors), 0, site=start.site).normalized()
+        # the last bond but one serves until it has nothing more to give: its sweeps cost an eighth
+        ready = noise == 0 and change < _EARLY * abs(energy) if 2 * chi >= chi_max else stay >= schedule.grow
+        if not full and ready:
+            chi, stay = min(chi_max, 2 * chi), 0
+    found = MPS(tuple(tensors), search.center, site=start.site).canonical(0).normalized()
     energy, variance = energy_and_variance(operator, found)
     return GroundState(energy, variance, sweeps[-1].discarded, settled, found, tuple(sweeps))
 
 
-def _sweep(
-    tensors: list[torch.Tensor],
-    environments: Environments,
-    chi: int,
-    cutoff: float,
-    noise: float,
-    generator: torch.Generator,
-    *,
-    careful: bool,
-) -> tuple[float, float]:
-    """To the right end and back, in place; the last energy and the largest discarded weight."""
-    count, energy, lost = len(tensors), 0.0, 0.0
-    path = [(n, "right") for n in range(count - 1)] + [(n, "left") for n in range(count - 2, -1, -1)]
-    for n, direction in path:
-        theta = torch.tensordot(tensors[n], tensors[n + 1], dims=1)
-        steps = 4 if careful else 3
-        energy, theta = lowest(environments.two_sites(n), theta, steps=steps, tol=1e-10)
-        if noise:
-            random = torch.randn(theta.shape, generator=generator, dtype=torch.float64).to(theta)
-            theta = theta + math.sqrt(noise) * random / torch.linalg.vector_norm(random)
-        l, d1, d2, r = theta.shape
-        cut = split(theta.reshape(l * d1, d2 * r), chi_max=chi, cutoff=cutoff, absorb=direction)
-        lost = max(lost, cut.discarded)
-        size = torch.linalg.vector_norm(cut.values)
-        left, right = cut.left, cut.right
-        if direction == "right":
-            right = right / size
+class _Search:
+    """Tensors that change in place, with their environments."""
+
+    def __init__(self, tensors: list[Tensor], operator: MPO, schedule: Schedule, tol: float) -> None:
+        self.tensors, self.schedule, self.center = tensors, schedule, 0
+        self.environments = Environments(tensors, operator.tensors, 0)
+        self.generator = torch.Generator().manual_seed(schedule.seed)
+        self.tol = math.sqrt(0.01 * tol / len(tensors))  # of a residual: the energy's error is its square over a gap
+
+    def sweep(self, chi: int, noise: float) -> tuple[float, float]:
+        """From the end where the centre is to the other; the last energy and the largest discarded weight."""
+        count, energy, lost = len(self.tensors), 0.0, 0.0
+        right = self.center == 0
+        for n in range(count - 1) if right else range(count - 2, -1, -1):
+            theta = torch.tensordot(self.tensors[n], self.tensors[n + 1], dims=1)
+            energy, theta = lowest(self.environments.two_sites(n), theta, steps=_VECTORS, tol=self.tol)
+            if noise:
+                random = torch.randn(theta.shape, generator=self.generator, dtype=torch.float64).to(theta)
+                theta = theta + math.sqrt(noise) * random / torch.linalg.vector_norm(random)
+            l, d1, d2, r = theta.shape
+            way = "right" if right else "left"
+            cut = split_by_gram(theta.view(l * d1, d2 * r), chi_max=chi, cutoff=self.schedule.cutoff, absorb=way)
+            lost = max(lost, cut.discarded)
+            self._put(n, cut.left.reshape(l, d1, -1), cut.right.reshape(-1, d2, r), right=right)
+        return energy, lost
+
+    def _put(self, n: int, left: Tensor, right_: Tensor, *, right: bool) -> None:
+        if right:
+            self.tensors[n], self.tensors[n + 1] = left, right_ / torch.linalg.vector_norm(right_)
+            self.environments.moved_right(n, left)
         else:
-            left = left / size
-        tensors[n], tensors[n + 1] = left.reshape(l, d1, -1), right.reshape(-1, d2, r)
-        if direction == "right" and n < count - 2:
-            environments.moved_right(n, tensors[n])
-        elif direction == "left" and n > 0:
-            environments.moved_left(n + 1, tensors[n + 1])
-    return energy, lost
+            self.tensors[n], self.tensors[n + 1] = left / torch.linalg.vector_norm(left), right_
+            self.environments.moved_left(n + 1, right_)
+        self.center = n + 1 if right else n
 
 
 def _single(operator: MPO, start: MPS) -> GroundState:
@@ -147,7 +164,8 @@ def _single(operator: MPO, start: MPS) -> GroundState:
     return GroundState(values[0].item(), 0.0, 0.0, True, state, ())
 
 
-def _check(operator: MPO, start: MPS, chi_max: int) -> None:
+def check(operator: MPO, start: MPS, chi_max: int) -> None:
+    """Raises DomainError where operator and start do not go together."""
     if len(operator) != len(start):
         raise DomainError(f"the operator has {len(operator)} sites and the start {len(start)}; give equal lengths")
     if operator.tensors[0].shape[2] != start.site.dimension:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -14,66 +16,70 @@ Apply = Callable[[Tensor], Tensor]
 _TINY = 1e-14
 
 
-def krylov(apply: Apply, start: Tensor, steps: int) -> tuple[list[Tensor], Tensor, float]:
-    """Orthonormal vectors, the tridiagonal matrix of H in them, and the length of the next vector."""
-    vector = start / torch.linalg.vector_norm(start)
-    basis, beta = [vector], 0.0
-    diagonal: list[float] = []
-    off: list[float] = []
-    for step in range(steps):
-        new = apply(basis[-1])
-        alpha = torch.real(torch.vdot(basis[-1].flatten(), new.flatten())).item()
-        diagonal.append(alpha)
-        new = new - alpha * basis[-1]
-        if step:
-            new = new - off[-1] * basis[-2]
-        for old in basis:  # once more, for the digits
-            new = new - torch.vdot(old.flatten(), new.flatten()) * old
-        beta = float(torch.linalg.vector_norm(new))
-        if step + 1 == steps or beta < _TINY * max(1.0, abs(alpha)):
-            break
-        off.append(beta)
-        basis.append(new / beta)
-    count = len(diagonal)
-    t = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
-    for n in range(count - 1):
-        t[n, n + 1] = t[n + 1, n] = off[n]
-    return basis[:count], t, beta
+class Krylov:
+    """Orthonormal vectors v, H v, ... and the tridiagonal matrix of H in them, which grow one by one."""
+
+    def __init__(self, apply: Apply, start: Tensor) -> None:
+        self.apply, self.basis = apply, [start / torch.linalg.vector_norm(start)]
+        self.diagonal: list[float] = []
+        self.off: list[float] = []
+        self.ended = False
+        self._next: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many times H was applied."""
+        return len(self.diagonal)
+
+    def grow(self) -> None:
+        """One application of H more; `off[-1]` is then the length of what points out of the space."""
+        if self._next is not None:
+            self.basis.append(self._next / self.off[-1])
+        last = self.basis[-1]
+        new = self.apply(last)
+        self.diagonal.append(torch.vdot(last.flatten(), new.flatten()).real.item())
+        new = torch.sub(new, last, alpha=self.diagonal[-1])
+        if len(self.basis) > 1:
+            new.sub_(self.basis[-2], alpha=self.off[-1])
+        for old in self.basis:  # once more, for the digits
+            new.sub_(old * torch.vdot(old.flatten(), new.flatten()))
+        self.off.append(torch.linalg.vector_norm(new).item())
+        self._next, self.ended = new, self.off[-1] < _TINY * max(1.0, abs(self.diagonal[-1]))
+
+    def matrix(self) -> np.ndarray:
+        """H in the vectors so far."""
+        inner = self.off[: self.size - 1]
+        return np.diag(self.diagonal) + np.diag(inner, 1) + np.diag(inner, -1)
+
+    def combine(self, weights: np.ndarray) -> Tensor:
+        """The sum of the vectors with these weights."""
+        total = self.basis[0] * weights[0].item()
+        for vector, weight in zip(self.basis[1:], weights[1:], strict=True):
+            total = torch.add(total, vector, alpha=weight.item())
+        return total
 
 
-def lowest(
-    apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12, restarts: int = 1
-) -> tuple[float, Tensor]:
-    """Lowest eigenvalue and vector (of norm one), from `start`; stops when the residual is below tol."""
-    vector, energy = start, 0.0
-    for _ in range(restarts):
-        basis, t, beta = krylov(apply, vector, steps)
-        values, vectors = torch.linalg.eigh(t)
-        energy, weights = values[0].item(), vectors[:, 0]
-        vector = _combine(basis, weights)
-        if beta * abs(weights[-1].item()) < tol:
+def lowest(apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12) -> tuple[float, Tensor]:
+    """Lowest eigenvalue and vector (of norm one) in at most `steps` vectors; fewer where the residual is below tol."""
+    space = Krylov(apply, start)
+    while True:
+        space.grow()
+        values, vectors = np.linalg.eigh(space.matrix())
+        if space.ended or space.size == steps or space.off[-1] * abs(vectors[-1, 0]) < tol:
             break
-    return energy, vector / torch.linalg.vector_norm(vector)
+    vector = space.combine(vectors[:, 0])
+    return float(values[0]), vector / torch.linalg.vector_norm(vector)
 
 
 def exponential(apply: Apply, z: complex | float | int, start: Tensor, *, tol: float = 1e-12, most: int = 40) -> Tensor:
     """exp(z H) start, with as many vectors as the error estimate |beta_m [exp(z T)]_m1| asks for."""
-    size = torch.linalg.vector_norm(start)
-    steps = 6
+    size = float(torch.linalg.vector_norm(start))
+    real = not start.is_complex() and complex(z).imag == 0
+    space = Krylov(apply, start)
     while True:
-        basis, t, beta = krylov(apply, start, steps)
-        weights = torch.linalg.matrix_exp(z * t.to(torch.complex128))[:, 0]
-        if len(basis) < steps or steps >= most or beta * abs(z) * abs(weights[-1].item()) < tol:
+        space.grow()
+        values, vectors = scipy.linalg.eigh_tridiagonal(space.diagonal, space.off[: space.size - 1])
+        weights = vectors @ (np.exp(z * values) * vectors[0])
+        if space.ended or space.size == most or space.off[-1] * abs(z) * abs(weights[-1]) < tol:
             break
-        steps = min(2 * steps, most)
-    weights = weights * size
-    if not start.is_complex() and (isinstance(z, float | int) or complex(z).imag == 0):
-        weights = weights.real
-    return _combine(basis, weights.to(start.device))
-
-
-def _combine(basis: list[Tensor], weights: Tensor) -> Tensor:
-    total = basis[0] * weights[0]
-    for vector, weight in zip(basis[1:], weights[1:], strict=True):
-        total = total + vector * weight
-    return total
+    return space.combine(size * (weights.real if real else weights))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from surrogates.physics.errors import DomainError
-from surrogates.physics.tensor_networks.environments import edge, grow_left
+from surrogates.physics.tensor_networks.blocks import Channels
+from surrogates.physics.tensor_networks.environments import Environments
 from surrogates.physics.tensor_networks.mpo import MPO
 from surrogates.physics.tensor_networks.mps import MPS
 
@@ -77,41 +77,41 @@ def expect_operator(operator: MPO, state: MPS) -> complex:
     """<psi|O|psi> / <psi|psi>."""
     kind = torch.promote_types(operator.dtype, state.dtype)
     state = state.canonical(0).normalized()
-    environment, scale = edge(kind, state.tensors[0].device), 0.0
-    for t, w in zip(state.tensors, operator.tensors, strict=True):
-        environment = grow_left(environment, t.to(kind), w.to(kind))
-        size = float(environment.abs().max()) or 1.0
-        environment, scale = environment / size, scale + math.log(size)
-    return complex(environment[0, 0, 0].item()) * math.exp(scale)
+    tensors = [t.to(kind) for t in state.tensors]
+    environments = Environments(tensors, operator.tensors, 0)
+    return complex(torch.vdot(tensors[0].flatten(), environments.one_site(0)(tensors[0]).flatten()).item())
 
 
 def energy_and_variance(operator: MPO, state: MPS) -> tuple[float, float]:
-    """<H> and <(H - <H>)^2> of a Hermitian operator, the second from H - <H> as an operator."""
-    energy = expect_operator(operator, state).real
-    shifted = _shifted(operator, energy)
+    """<H> and <(H - <H>)^2> of a Hermitian operator, the second as the squared norm of (H - <H>) |psi>."""
     kind = torch.promote_types(operator.dtype, state.dtype)
     state = state.canonical(0).normalized()
-    environment = torch.ones(1, 1, 1, 1, dtype=kind, device=state.tensors[0].device)  # ket, operator, operator, bra
-    for t, w in zip(state.tensors, shifted.tensors, strict=True):
-        t, w = t.to(kind), w.to(kind)
-        x = torch.tensordot(environment, t, dims=([0], [0]))  # a, b, bra, p, r
-        x = torch.tensordot(x, w, dims=([0, 3], [0, 3]))  # b, bra, r, a', o
-        x = torch.tensordot(x, w, dims=([0, 4], [0, 3]))  # bra, r, a', b', o
-        environment = torch.tensordot(x, t.conj(), dims=([0, 4], [0, 1]))
-    return energy, float(environment.real.flatten()[0])
-
-
-def _shifted(operator: MPO, energy: float) -> MPO:
-    """H - energy, as a direct sum with the identity's chain."""
-    found, count = [], len(operator)
-    for n, w in enumerate(operator.tensors):
-        one = torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
-        rows, columns = (1 if n == 0 else w.shape[0] + 1), (1 if n == count - 1 else w.shape[1] + 1)
-        joined = torch.zeros(rows, columns, *w.shape[2:], dtype=w.dtype, device=w.device)
-        joined[: w.shape[0], : w.shape[1]] += w
-        joined[-1, -1] += one * (-energy if n == 0 else 1.0)
-        found.append(joined)
-    return MPO(tuple(found))
+    energy = expect_operator(operator, state).real
+    device = state.tensors[0].device
+    sites = [Channels(w.to(device, kind)) for w in operator.shifted(-energy).tensors]
+    # right of a bond, by channels a of the ket and b >= a of the bra: f[a, b] (ket, bra) = f[b, a]^H
+    blocks = {(0, 0): torch.ones(1, 1, dtype=kind, device=device)}
+    for site, t in zip(reversed(sites), reversed(state.tensors), strict=True):
+        t = t.to(kind).transpose(0, 1).contiguous()
+        d, left, right = t.shape
+        both = {**blocks, **{(b, a): f.mH for (a, b), f in blocks.items()}}
+        steps = [
+            (a, b, n, site.w[b, bra].mH @ site.w[a, ket])
+            for n, (ket, bra) in enumerate(both)
+            for a in site.into[ket]
+            for b in site.into[bra]
+            if a <= b
+        ]
+        row = {key: m for m, key in enumerate(sorted({(a, b) for a, b, _, _ in steps}))}
+        turn = torch.zeros(len(row), d, len(both), d, dtype=kind, device=device)
+        for a, b, n, operators in steps:
+            turn[row[a, b], :, n] += operators
+        y = torch.matmul(t.view(-1, right), torch.stack(list(both.values())))  # each channel, (d left, right)
+        z = (turn.view(-1, len(both) * d) @ y.view(len(both) * d, -1)).view(-1, d, left, right)
+        grown = torch.matmul(z, t.mH).sum(1)
+        blocks = {key: grown[m] for key, m in row.items()}
+    final = blocks.get((0, 0))
+    return energy, 0.0 if final is None else float(final.real)
 
 
 def reduced_density_matrix(state: MPS, sites: Sequence[int]) -> Tensor:

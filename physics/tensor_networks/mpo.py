@@ -56,6 +56,26 @@ class MPO:
         """Whether it equals its adjoint, by the norm of the difference (known to 1e-8 of its own norm)."""
         return self._distance_to_adjoint() <= tol * max(1.0, self._norm())
 
+    def shifted(self, number: float) -> MPO:
+        """The operator plus a number: spread over the sites where "ready" goes to "done", else a chain of its own."""
+        count = len(self)
+        ready, done = _ready(self.tensors), _done(self.tensors)
+        if count > 1 and None not in ready and None not in done:
+            found = list(self.tensors)
+            for n, w in enumerate(found):
+                found[n] = w.clone()
+                found[n][ready[n], done[n]] += number / count * torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
+            return MPO(tuple(found))
+        found = []
+        for n, w in enumerate(self.tensors):
+            one = torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
+            rows, columns = (1 if n == 0 else w.shape[0] + 1), (1 if n == count - 1 else w.shape[1] + 1)
+            joined = torch.zeros(rows, columns, *w.shape[2:], dtype=w.dtype, device=w.device)
+            joined[: w.shape[0], : w.shape[1]] += w
+            joined[-1, -1] += one * (number if n == 0 else 1.0)
+            found.append(joined)
+        return MPO(tuple(found))
+
     def _norm(self) -> float:
         return float(abs(_inner(self, self)) ** 0.5)
 
@@ -63,6 +83,31 @@ class MPO:
         adjoint = MPO(tuple(w.transpose(2, 3).conj() for w in self.tensors))
         square = 2 * _inner(self, self).real - 2 * _inner(adjoint, self).real
         return float(max(square, 0.0) ** 0.5)
+
+
+def _ready(tensors: tuple[Tensor, ...]) -> list[int | None]:
+    """For each site the channel on its left before which nothing has acted."""
+    found: list[int | None] = [0]
+    for w in tensors[:-1]:
+        a, one = found[-1], torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
+        alone = [c for c in range(w.shape[1]) if a is not None and _only(w[:, c], a, one)]
+        found.append(alone[0] if alone else None)
+    return found
+
+
+def _done(tensors: tuple[Tensor, ...]) -> list[int | None]:
+    """For each site the channel on its right behind which nothing acts."""
+    found: list[int | None] = [0]
+    for w in tensors[:0:-1]:
+        c, one = found[-1], torch.eye(w.shape[2], dtype=w.dtype, device=w.device)
+        alone = [a for a in range(w.shape[0]) if c is not None and _only(w[a], c, one)]
+        found.append(alone[0] if alone else None)
+    return found[::-1]
+
+
+def _only(operators: Tensor, which: int, one: Tensor) -> bool:
+    """Whether this operator is the identity and all others vanish."""
+    return torch.equal(operators[which], one) and int((operators != 0).flatten(1).any(1).sum()) == 1
 
 
 def _inner(a: MPO, b: MPO) -> complex:
@@ -138,21 +183,41 @@ def _rotated(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def _compressed(tensors: list[Tensor], tol: float) -> MPO:
-    """QR from the left, then SVD from the right, scaled by norms on the way so that long chains do not overflow."""
-    done, scale = list(tensors), 0.0
+    """Open beginnings that depend on one another are merged: QR from the left, then SVD from the right, of the channels
+    between "ready" and "done" alone, which stay the identity on what is before and behind them.
+
+    Channels are operators of norm tr(O^H O) / d^n = 1, so nothing over- or underflows on long chains.
+    """
+    done, d = list(tensors), tensors[0].shape[2]
     for n in range(len(done) - 1):
-        w = done[n].permute(0, 2, 3, 1)
-        q, r = torch.linalg.qr(w.reshape(-1, w.shape[-1]))
-        size = torch.linalg.vector_norm(r)
-        size = torch.where(size > 0, size, torch.ones_like(size))
-        scale += float(torch.log(size))
-        done[n] = q.reshape(*w.shape[:3], -1).permute(0, 3, 1, 2)
-        done[n + 1] = torch.tensordot(r / size, done[n + 1], dims=1)
+        w = done[n]
+        opened = w[:, 2:].permute(0, 2, 3, 1)
+        q, r = torch.linalg.qr(opened.flatten(0, 2))
+        q = q.reshape(*opened.shape[:3], q.shape[1]).permute(0, 3, 1, 2) * d**0.5
+        done[n] = torch.cat([w[:, :2], q], dim=1)
+        done[n + 1] = torch.cat([done[n + 1][:2], torch.tensordot(r / d**0.5, done[n + 1][2:], dims=1)])
     for n in range(len(done) - 1, 0, -1):
         w = done[n]
-        u, s, v = torch.linalg.svd(w.flatten(1), full_matrices=False)
-        k = max(1, int((s > tol * s[0]).sum()))
-        done[n] = v[:k].reshape(k, *w.shape[1:])
-        done[n - 1] = torch.einsum("abop,bk->akop", done[n - 1], u[:, :k] * s[:k].to(u))
-    factor = float(np.exp(scale / len(done)))
-    return MPO(tuple((w * factor).contiguous() for w in done))
+        u, s, v = torch.linalg.svd(w[2:].flatten(1), full_matrices=False)
+        k = int((s > tol * s[:1]).sum())
+        done[n] = torch.cat([w[:2], v[:k].reshape(k, *w.shape[1:]) * d**0.5])
+        before = done[n - 1]
+        turned = torch.einsum("abop,bk->akop", before[:, 2:], u[:, :k] * s[:k].to(u) / d**0.5)
+        done[n - 1] = torch.cat([before[:, :2], turned], dim=1)
+    if all(a.shape == b.shape for a, b in zip(done, tensors, strict=True)):
+        done = list(tensors)  # with its zeros, where nothing was to be merged
+    return MPO(tuple(w.contiguous() for w in _trimmed(done)))
+
+
+def _trimmed(tensors: list[Tensor]) -> list[Tensor]:
+    """Without the channels that nothing enters or nothing leaves; one at least stays."""
+    done = list(tensors)
+    for n in range(len(done) - 1):
+        used = done[n].flatten(2).abs().sum((0, 2)) > 0
+        used[0] |= not used.any()
+        done[n], done[n + 1] = done[n][:, used], done[n + 1][used]
+    for n in range(len(done) - 1, 0, -1):
+        used = done[n].flatten(1).abs().sum(1) > 0
+        used[0] |= not used.any()
+        done[n], done[n - 1] = done[n][used], done[n - 1][:, used]
+    return done

@@ -24,6 +24,7 @@ from torch.autograd.function import once_differentiable
 from surrogates.physics.errors import DomainError
 
 _MULTIPLET = 1e-8  # of the largest singular value: closer ones belong together
+_GRAM = 1e-14  # squares of singular values are known to 1e-16 of the largest
 _ZERO = 1e-15  # of the largest singular value: less is rounding
 
 
@@ -72,6 +73,24 @@ def split(theta: Tensor, *, chi_max: int | None = None, cutoff: float | int = 0.
     if absorb == "left":
         return Split(left * values.to(left), values, right, lost)
     return Split(left, values, right, lost)
+
+
+def split_by_gram(theta: Tensor, *, chi_max: int, cutoff: float, absorb: str) -> Split:
+    """As `split`, from the eigenvectors of theta theta^H: less than half the time, without gradient.
+
+    Singular values below 1e-8 of the largest are rounding, so a cutoff below 1e-14 takes the way of `split`.
+    """
+    if cutoff < _GRAM or theta.requires_grad:
+        return split(theta, chi_max=chi_max, cutoff=cutoff, absorb=absorb)
+    a = theta if absorb == "right" else theta.mH
+    squares, vectors = torch.linalg.eigh(a @ a.mH)
+    s = torch.flip(squares.clamp(min=0).sqrt(), (0,))[: min(a.shape)]
+    k = kept(s, chi_max, cutoff)
+    q = torch.flip(vectors[:, -k:], (1,))
+    rest = q.mH @ a
+    whole = torch.linalg.vector_norm(a) ** 2
+    lost = max(0.0, float(1 - torch.linalg.vector_norm(rest) ** 2 / whole)) if whole > 0 else 0.0
+    return Split(q, s[:k], rest, lost) if absorb == "right" else Split(rest.mH, s[:k], q.mH, lost)
 
 
 def low_rank(a: Tensor, *, chi_max: int | None = None, cutoff: float | int = 0.0) -> Tensor:
