@@ -140,18 +140,18 @@ def _quadrature(shape: str) -> tuple[Array, Array]:
     return at, weights
 
 
-def _middles(corners: list[tuple[float, ...]], sides: tuple[tuple[int, int], ...]) -> list[tuple[float, ...]]:
+def _middles(corners: list[tuple[float | int, ...]], sides: tuple[tuple[int, int], ...]) -> list[tuple[float | int, ...]]:
     return [tuple((a + b) / 2 for a, b in zip(corners[i], corners[j], strict=True)) for i, j in sides]
 
 
-_TRIANGLE: list[tuple[float, ...]] = [(0, 0), (1, 0), (0, 1)]
-_SQUARE: list[tuple[float, ...]] = [(0, 0), (1, 0), (1, 1), (0, 1)]
-_TETRA: list[tuple[float, ...]] = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
-_CUBE: list[tuple[float, ...]] = [(*p, z) for z in (0, 1) for p in _SQUARE]
+_TRIANGLE: list[tuple[float | int, ...]] = [(0, 0), (1, 0), (0, 1)]
+_SQUARE: list[tuple[float | int, ...]] = [(0, 0), (1, 0), (1, 1), (0, 1)]
+_TETRA: list[tuple[float | int, ...]] = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+_CUBE: list[tuple[float | int, ...]] = [(*p, z) for z in (0, 1) for p in _SQUARE]
 _RING = ((0, 1), (1, 2), (2, 3), (3, 0))
 _TETRA_SIDES = ((0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3))
 _CUBE_SIDES = (*_RING, *((a + 4, b + 4) for a, b in _RING), *((k, k + 4) for k in range(4)))
-_NODES: dict[str, list[tuple[float, ...]]] = {
+_NODES: dict[str, list[tuple[float | int, ...]]] = {
     "line": [(0,), (1,)],
     "line3": [(0,), (1,), (0.5,)],
     "triangle": _TRIANGLE,

@@ -11,6 +11,7 @@ import torch
 from surrogates.datasets.batch import LabelledAtoms
 from surrogates.datasets.collate import collate
 from surrogates.evaluation.coverage import field_coverage, spread_scores
+from surrogates.evaluation.mesh_coverage import mesh_coverage
 from surrogates.interfaces import Surrogate
 from surrogates.tasks.energy_scores import EnergyForcesScores, score
 from surrogates.tasks.labels import filled
@@ -29,6 +30,10 @@ def with_spread(scores: Any) -> Any:
     """The same scores with the coverage of the predicted spread, where one was predicted."""
     arrays = getattr(scores, "arrays", {})
     if hasattr(scores, "by_field"):
+        if "mesh_of" in arrays:
+            return replace(
+                scores, coverage={n: mesh_coverage(arrays, n) for n in scores.by_field if f"{n}_std" in arrays}
+            )
         found = {n: field_coverage(arrays, n) for n in scores.by_field if f"{n}_std" in arrays}
         return replace(scores, coverage=found)
     if not {"energy_std", "forces_std"} & set(arrays):

@@ -8,6 +8,9 @@ from surrogates.uncertainty.field_ensemble import FieldEnsemble
 from surrogates.uncertainty.field_spread import FieldSpread
 from surrogates.uncertainty.kinds import calibrate, ensemble_of, independent, restore
 from surrogates.uncertainty.last_layer import LastLayer, fit_last_layer
+from surrogates.uncertainty.mesh_domain import MeshDomain
+from surrogates.uncertainty.mesh_ensemble import MeshEnsemble
+from surrogates.uncertainty.mesh_spread import MeshSpread, UnlikeTraining
 from surrogates.uncertainty.point_ensemble import PointEnsemble
 from surrogates.uncertainty.point_spread import PointSpread
 from surrogates.uncertainty.spread import Spread
@@ -19,9 +22,13 @@ __all__ = [
     "FieldEnsemble",
     "FieldSpread",
     "LastLayer",
+    "MeshDomain",
+    "MeshEnsemble",
+    "MeshSpread",
     "PointEnsemble",
     "PointSpread",
     "Spread",
+    "UnlikeTraining",
     "calibrate",
     "ensemble_of",
     "fit_last_layer",
