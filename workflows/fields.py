@@ -15,12 +15,15 @@ KINDS = {
     "field parts": "named files of fields (train, valid, ...)",
     "operator": "a trained operator on fields",
     "equation": "a trained solution of an equation",
+    "meshes": "a file of meshes with fields",
+    "mesh parts": "named files of meshes (train, valid, ...)",
+    "mesh surrogate": "a trained surrogate on meshes",
     "nothing": "no output that a step can take",
 }
 
 
-PARTS_OF = {"parts": "structures", "field parts": "fields"}
-TRAINED = ("surrogate", "operator")
+PARTS_OF = {"parts": "structures", "field parts": "fields", "mesh parts": "meshes"}
+TRAINED = ("surrogate", "operator", "mesh surrogate")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ FieldsFile = Annotated[str, Takes("fields")]
 FieldParts = Annotated[str | dict[str, FieldsFile], Takes("field parts")]
 TrainedOperator = Annotated[str, Takes("operator")]
 OperatorModel = Annotated[dict[str, Any], Part(("surrogates.operators",))]
+MeshesFile = Annotated[str, Takes("meshes")]
+MeshParts = Annotated[str | dict[str, MeshesFile], Takes("mesh parts")]
+TrainedMeshSurrogate = Annotated[str, Takes("mesh surrogate")]
+MeshModel = Annotated[dict[str, Any], Part(("surrogates.meshes",))]
 TrainedEquation = Annotated[str, Takes("equation")]
 EquationProblem = Annotated[dict[str, Any], Part(("surrogates.pinns.problems",))]
 EquationModel = Annotated[dict[str, Any], Part(("surrogates.pinns",))]

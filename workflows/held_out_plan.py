@@ -7,6 +7,7 @@ from surrogates.workflows.links import links_in, parse_link
 from surrogates.workflows.schema import Workflow
 
 _SCORES = {"evaluate": "calculator", "evaluate_operator": "operator", "rollout": "operator"}  # who is scored, by step
+_SCORES |= {"evaluate_mesh_surrogate": "surrogates", "mesh_rollout": "surrogate"}
 
 
 def held_out_of(workflow: Workflow, step: str) -> tuple[list[str], list[str]]:
@@ -24,8 +25,9 @@ def held_out_of(workflow: Workflow, step: str) -> tuple[list[str], list[str]]:
 
 
 def _scored_on(arguments: dict[str, object], use: str, step: str) -> list[str]:
-    link = parse_link(arguments.get(_SCORES.get(use, "")))
-    if link is None or link.step != step:
+    scored = arguments.get(_SCORES.get(use, ""))
+    links = [parse_link(one) for one in (scored if isinstance(scored, list) else [scored])]
+    if not any(link is not None and link.step == step for link in links):
         return []
     data = arguments.get("data")
     return [t for t in (data if isinstance(data, list) else [data]) if isinstance(t, str)]

@@ -8,7 +8,7 @@ from typing import Any
 import ase
 import torch
 
-from surrogates.datasets import Fields, Structures, read_structures
+from surrogates.datasets import Fields, Meshes, Structures, read_structures
 from surrogates.datasets.generators.references import parse_reference
 from surrogates.datasets.generators.structures import structures_from_spec
 from surrogates.datasets.shard import MAGIC
@@ -17,6 +17,7 @@ from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.training.checkpoint import load
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.field_inputs import field_data
+from surrogates.workflows.mesh_inputs import holds_meshes, mesh_data
 from surrogates.workflows.structure_fields import Structure
 
 
@@ -27,9 +28,11 @@ def read_data(path: str) -> Structures:
     return data if row is None else data[row : row + 1]
 
 
-def read_any(path: str) -> Structures | Fields:
-    """Structures or fields, by what the file holds."""
+def read_any(path: str) -> Structures | Fields | Meshes:
+    """Structures, fields or meshes, by what the file holds."""
     name, row = split_row(path)
+    if row is None and holds_meshes(name):
+        return mesh_data(name)
     if row is None and holds_fields(name):
         return field_data(name)
     return read_data(path)

@@ -21,7 +21,9 @@ from surrogates.workflows.source_tree import (
 from surrogates.workflows.words import accepted, nearest
 from surrogates.workflows.yaml_file import Document, Place
 
+MESHES = "surrogates.meshes"
 FROM_DATA = ("elements",)  # what training takes from the data unless the file gives it
+_FROM_MESHES = ("dim", "in_channels", "out_channels")  # and of a network on meshes
 NETWORKS, PROBLEMS = "surrogates.pinns", "surrogates.pinns.problems"  # of points; functions that make equations
 _OURS = ("how",)  # arguments of a problem that a step gives
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
@@ -64,8 +66,9 @@ def check_part(
         if not fits(parameters[key].annotation, item):
             wanted = parameters[key].annotation
             raise document.error((*place, key), f"{item!r} does not fit {name}'s argument {key}: {wanted}")
+    given_later = (*FROM_DATA, *(_FROM_MESHES if rooms == (MESHES,) else ()))
     for parameter in parameters.values():
-        if parameter.required and parameter.name not in value and parameter.name not in FROM_DATA:
+        if parameter.required and parameter.name not in value and parameter.name not in given_later:
             raise document.error(place, f'{name} needs the argument "{parameter.name}": {parameter.annotation}')
     return value
 

@@ -72,10 +72,14 @@ def functions_of(module: str) -> dict[str, ast.FunctionDef]:
 def is_model(cls: ast.ClassDef) -> bool:
     """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it.
 
-    That is a batch class, or channels on a grid, (batch, channels, *space), with the parameters of each sample.
+    That is a batch class, or channels on a grid, (batch, channels, *space), with the parameters of each sample, or
+    channels at the nodes of meshes with a MeshGraph.
     """
     forward, texts = _forward(cls)
-    told = any(a.arg == "parameters" for f in forward for a in f.args.args[2:3])
+    second = [a for f in forward for a in f.args.args[2:3]]
+    if any(a.annotation is not None and ast.unparse(a.annotation) == "MeshGraph" for a in second):
+        return True
+    told = any(a.arg == "parameters" for a in second)
     return any(t.endswith("Batch") or (told and re.search(r"'batch \w+ \*space'", t)) for t in texts)
 
 

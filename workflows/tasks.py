@@ -72,12 +72,12 @@ def _finish(step: Any, unit: dict[str, Any], desk: Desk) -> None:
 
 
 def _output(path: Path, kind: str) -> dict[str, Any]:
-    """Digest of an output, by content for structures and fields; and how many they are."""
-    if kind not in ("structures", "fields"):
+    """Digest of an output, by content for structures, fields and meshes; and how many they are."""
+    if kind not in ("structures", "fields", "meshes"):
         return {"digest": sha256(path)}
-    from surrogates.datasets import Fields, Structures
+    from surrogates.datasets import Fields, Meshes, Structures
 
-    data = (Structures if kind == "structures" else Fields).open(path)
+    data: Any = {"structures": Structures, "fields": Fields, "meshes": Meshes}[kind].open(path)
     return {"digest": data.hash, "count": len(data)}
 
 

@@ -55,8 +55,34 @@ def plane_stress(
         body: force per volume.
     Raises DomainError for an unknown boundary, material numbers without a stable solid, or a plate free to move.
     """
+    check_names(mesh, fixed)
+    basis, matrix, load = _assembled(mesh, young, poisson, traction or {}, body)
+    u, residual = solve(basis, matrix, load, fixed, young)
+    stress = _stress(mesh, basis, u, young / (1 - poisson**2), poisson)
+    return PlaneStress(u.reshape(-1, 2)[_nodes(basis)], stress, float(0.5 * u @ (matrix @ u)), residual)
+
+
+def plane_stress_system(
+    mesh: MeshTri2,
+    *,
+    young: float | int,
+    poisson: float | int,
+    traction: Mapping[str, tuple[float | int, float | int]] | None = None,
+    body: tuple[float | int, float | int] = (0.0, 0.0),
+) -> tuple[Any, Array]:
+    """Stiffness (2 nodes, 2 nodes), sparse, and load (2 nodes,) before anything is fixed: K u = f with u, node by
+    node, the displacement (nodes, 2) of `plane_stress`. Raises DomainError as that does."""
+    basis, matrix, load = _assembled(mesh, young, poisson, traction or {}, body)
+    order = (2 * _nodes(basis)[:, None] + np.arange(2)).ravel()
+    return matrix.tocsr()[order][:, order], load[order]
+
+
+def _assembled(
+    mesh: MeshTri2, young: float | int, poisson: float | int, traction: Mapping[str, Any], body: Any
+) -> tuple[Basis, Any, Array]:
+    """Basis, stiffness and load."""
     check_material(young, poisson)
-    check_names(mesh, {**fixed, **(traction or {})})
+    check_names(mesh, traction)
     basis = Basis(mesh, ElementVector(ElementTriP2()), intorder=4)
     factor = young / (1 - poisson**2)
 
@@ -66,13 +92,10 @@ def plane_stress(
         return factor * ((1 - poisson) * ddot(eu, ev) + poisson * trace(eu) * trace(ev))
 
     load = LinearForm(lambda v, _: body[0] * v[0] + body[1] * v[1]).assemble(basis)
-    for name, force in (traction or {}).items():
+    for name, force in traction.items():
         side = FacetBasis(mesh, basis.elem, facets=mesh.boundaries[name], intorder=4)
         load = load + LinearForm(lambda v, _, f=force: f[0] * v[0] + f[1] * v[1]).assemble(side)
-    matrix = stiffness.assemble(basis)
-    u, residual = solve(basis, matrix, load, fixed, young)
-    stress = _stress(mesh, basis, u, factor, poisson)
-    return PlaneStress(u.reshape(-1, 2)[_nodes(basis)], stress, float(0.5 * u @ (matrix @ u)), residual)
+    return basis, stiffness.assemble(basis), load
 
 
 def _nodes(basis: Basis) -> Array:

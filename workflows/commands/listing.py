@@ -53,7 +53,7 @@ def papers() -> list[tuple[str, str]]:
 
 
 def _models() -> list[tuple[str, str]]:
-    rooms = ("surrogates.potentials", "surrogates.operators", NETWORKS)
+    rooms = ("surrogates.potentials", "surrogates.operators", NETWORKS, "surrogates.meshes")
     return [(name, _first_line(*name.split(":"))) for name in parts_in(rooms)]
 
 
@@ -71,14 +71,15 @@ def _recipes() -> list[tuple[str, str]]:
 
 
 def _generators() -> list[tuple[str, str]]:
-    """Modules of the generators' room with a function of their own name, other makers of fields, what they make."""
+    """Modules of the generators' room with a function of their name, other makers of fields or meshes."""
     rows = []
     for module in modules_of("surrogates.datasets.generators"):
         name, tree = module.rsplit(".", 1)[1], tree_of(module) or ast.Module([], [])
         if any(isinstance(n, ast.FunctionDef) and n.name == name for n in tree.body):
             rows.append((name, (ast.get_docstring(tree) or "").split("\n")[0]))
     known = {name for name, _ in rows}
-    others = {n: f for n, f in field_generators.generators().items() if n not in known}
+    makers = field_generators.generators() | field_generators.generators("Meshes")
+    others = {n: f for n, f in makers.items() if n not in known}
     return sorted([*rows, *((n, (ast.get_docstring(f) or "").split("\n")[0]) for n, f in others.items())])
 
 

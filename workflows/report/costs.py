@@ -10,12 +10,12 @@ from surrogates.workflows.report import figures
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.page import Picture, Section, Table
 
-_TRAINING = ("train", "train_operator", "solve_equation")
+_TRAINING = ("train", "train_operator", "solve_equation", "train_mesh_surrogate", "fit_mmgp", "train_plate_graph")
 
 
 def invested(run: FinishedRun) -> tuple[float, float]:
     """CPU seconds for (reference data, training)."""
-    data = [u for kind in ("generate", "generate_fields") for u in run.of(kind)]
+    data = [u for kind in ("generate", "generate_fields", "generate_meshes") for u in run.of(kind)]
     training = [u for kind in _TRAINING for u in run.of(kind)]
     return sum(u.cpu_seconds for u in data), sum(u.cpu_seconds for u in training)
 

@@ -14,6 +14,7 @@ import numpy as np
 from surrogates.workflows.report import crystals_criteria as crystals
 from surrogates.workflows.report import equations_criteria as equations
 from surrogates.workflows.report import fields_criteria as fields
+from surrogates.workflows.report import meshes_criteria as meshes
 from surrogates.workflows.report.accuracy import ordered, slope
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.verdict import Criterion
@@ -27,6 +28,8 @@ def criteria(run: FinishedRun) -> list[Criterion]:
         return list(fields.criteria(run))
     if any(run.of("solve_equation")) or any(run.of("evaluate_equation")):
         return list(equations.criteria(run))
+    if any(unit for kind in (*meshes.TRAINING, "evaluate_mesh_surrogate") for unit in run.of(kind)):
+        return list(meshes.criteria(run))
     evaluated = next(run.of("evaluate"), None)
     found = [*_data(run), *(_accuracy(evaluated) if evaluated else [Criterion("force error", None, essential=True)])]
     if evaluated is not None:

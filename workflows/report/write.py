@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surrogates.workflows.files import write_text
-from surrogates.workflows.report import accuracy, costs, crystals, equations, fields, simulations, training
+from surrogates.workflows.report import (
+    accuracy,
+    costs,
+    crystals,
+    equations,
+    fields,
+    mesh_training,
+    meshes,
+    simulations,
+    training,
+)
 from surrogates.workflows.report.criteria import criteria
 from surrogates.workflows.report.finished import Finished, FinishedRun, finished_run
 from surrogates.workflows.report.page import Section, render
@@ -31,6 +41,8 @@ def sections(run: FinishedRun) -> Iterator[Section]:
         yield from fields.judged(unit, run)
     for unit in run.of("evaluate_equation"):
         yield from equations.judged(unit, run)
+    for unit in run.of("evaluate_mesh_surrogate"):
+        yield from meshes.judged(unit, run)
     for unit in run.of("rollout"):
         yield fields.rollout(unit)
     for unit in run.of("train"):
@@ -40,6 +52,10 @@ def sections(run: FinishedRun) -> Iterator[Section]:
     for unit in run.of("solve_equation"):
         yield equations.training(unit)
     for kind, section in (
+        ("mesh_rollout", mesh_training.rollout),
+        ("fit_mmgp", mesh_training.processes),
+        ("train_mesh_surrogate", mesh_training.training),
+        ("train_plate_graph", mesh_training.training),
         ("relax", simulations.minima),
         ("vibrations", simulations.vibrations),
         ("equation_of_state", crystals.curves),
@@ -49,6 +65,8 @@ def sections(run: FinishedRun) -> Iterator[Section]:
         ("generate", training.data),
         ("generate_fields", fields.data),
         ("read_fields", fields.data),
+        ("generate_meshes", mesh_training.data),
+        ("read_meshes", mesh_training.data),
     ):
         for unit in run.of(kind):
             yield section(unit)
