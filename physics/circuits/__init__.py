@@ -2,6 +2,23 @@
 
 from surrogates.physics.circuits.angles import Angle
 from surrogates.physics.circuits.circuit import Barrier, Circuit, Gate, Measure, Reset, of_matrix
+from surrogates.physics.circuits.decompose import in_gates
+from surrogates.physics.circuits.gates import known
 from surrogates.physics.circuits.statevector import statevector, unitary
+from surrogates.physics.circuits.transpile import cz_depth, to_basis
 
-__all__ = ["Angle", "Barrier", "Circuit", "Gate", "Measure", "Reset", "of_matrix", "statevector", "unitary"]
+__all__ = [
+    "Angle",
+    "Barrier",
+    "Circuit",
+    "Gate",
+    "Measure",
+    "Reset",
+    "cz_depth",
+    "in_gates",
+    "known",
+    "of_matrix",
+    "statevector",
+    "to_basis",
+    "unitary",
+]

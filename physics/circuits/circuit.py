@@ -76,7 +76,7 @@ class Gate:
         name, angles = definition(self.name).inverse(*self.angles)
         return replace(self, name=name, angles=tuple(Angle.of(a) for a in angles))
 
-    def on(self, qubits: Sequence[int]) -> Gate:
+    def on(self, qubits: Sequence[int] | Mapping[int, int]) -> Gate:
         """The same with qubit k replaced by qubits[k]."""
         return replace(self, qubits=tuple(qubits[q] for q in self.qubits))
 

@@ -209,6 +209,11 @@ def definition(name: str) -> Definition:
     return found
 
 
+def known(name: str) -> bool:
+    """Whether there is a standard gate of this name."""
+    return name in GATES or name in ALIASES
+
+
 def standard(name: str) -> str:
     """The name that the gate has here."""
     definition(name)

@@ -42,7 +42,7 @@ def test_gates_are_those_of_qiskit(name):
     found = getattr(library, classes.get(name, f"{name.upper()}Gate"), None)
     if found is None:
         pytest.skip("Qiskit has no such gate")
-    theirs = torch.from_numpy(found(*ANGLES[: GATES[name].angles]).to_matrix())
+    theirs = torch.tensor(found(*ANGLES[: GATES[name].angles]).to_matrix())
     k = GATES[name].qubits
     axes = [*reversed(range(k)), *reversed(range(k, 2 * k))]  # its first qubit is the fastest
     theirs = theirs.reshape([2] * (2 * k)).permute(axes).reshape(2**k, 2**k)
