@@ -2,7 +2,9 @@
 
 from surrogates.datasets.generators.advection import advection
 from surrogates.datasets.generators.burgers import burgers
+from surrogates.datasets.generators.channel import channel
 from surrogates.datasets.generators.conformers import conformers
+from surrogates.datasets.generators.cylinder_flow import cylinder_flow
 from surrogates.datasets.generators.darcy import darcy
 from surrogates.datasets.generators.diffusion_reaction import diffusion_reaction
 from surrogates.datasets.generators.draws import GaussianField, Range
@@ -14,6 +16,7 @@ from surrogates.datasets.generators.jobs import Generated, Job, run_job
 from surrogates.datasets.generators.kdv import kdv
 from surrogates.datasets.generators.kuramoto_sivashinsky import kuramoto_sivashinsky
 from surrogates.datasets.generators.molecules import molecules
+from surrogates.datasets.generators.moving_heat import moving_heat
 from surrogates.datasets.generators.navier_stokes import navier_stokes
 from surrogates.datasets.generators.ode_operators import antiderivative, gravity_pendulum, nonlinear_ode, triples
 from surrogates.datasets.generators.plate import plate
@@ -36,7 +39,9 @@ __all__ = [
     "advection",
     "antiderivative",
     "burgers",
+    "channel",
     "conformers",
+    "cylinder_flow",
     "darcy",
     "diffusion_reaction",
     "euler",
@@ -48,6 +53,7 @@ __all__ = [
     "kuramoto_sivashinsky",
     "make_reference",
     "molecules",
+    "moving_heat",
     "navier_stokes",
     "nonlinear_ode",
     "parse_reference",

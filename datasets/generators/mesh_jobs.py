@@ -1,7 +1,8 @@
 """Data sets of meshes made block by block: in this process or in others, kept on disk, continued after a kill.
 
 A block is a fixed range of samples, whatever the number of workers, and each is computed with one thread; so the result
-is the same to the bit. Its maker is (settings, rows) -> Meshes, whose provenance has the largest `residual` of a solve.
+is the same to the bit. Its maker is (settings, rows) -> Meshes, whose provenance may tell the largest `residual` of a
+solve.
 """
 
 from __future__ import annotations
@@ -69,17 +70,18 @@ def make_meshes(
 def _in_memory(job: FieldJob, counted: Counter) -> Meshes:
     maker: Any = load_maker(job.maker)
     samples: list[MeshSample] = []
-    residuals = []
+    residuals: list[float | None] = []
     for block in range(job.blocks):
         made = maker(job.settings, job.rows(block))
         samples += made
-        residuals.append(made.provenance["residual"])
+        residuals.append(made.provenance.get("residual"))
         counted(block)
     return Meshes(samples, provenance=_told(job, residuals), units=job.units)
 
 
-def _told(job: FieldJob, residuals: list[float]) -> dict[str, Any]:
-    return {**told(job), "job": job.digest, "residual": max(residuals, default=0.0)}
+def _told(job: FieldJob, residuals: list[float | None]) -> dict[str, Any]:
+    known = [r for r in residuals if r is not None]
+    return {**told(job), "job": job.digest} | ({"residual": max(known)} if known else {})
 
 
 def _missing(job: FieldJob, folder: Path) -> list[int]:
@@ -111,4 +113,4 @@ def _has(job: FieldJob, path: Path, block: int) -> bool:
 def _list_blocks(job: FieldJob, folder: Path, blocks: list[int]) -> None:
     """Write the manifest of these blocks."""
     names = [block_name(b) for b in blocks]
-    list_files(folder, names, _told(job, [StoredFile(folder / name).provenance["residual"] for name in names]))
+    list_files(folder, names, _told(job, [StoredFile(folder / name).provenance.get("residual") for name in names]))

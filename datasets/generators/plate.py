@@ -104,13 +104,20 @@ def plate_designs(settings: Mapping[str, Any], rows: range) -> list[PlateDesign]
     """The designs `rows` of a data set whose `provenance["settings"]` are given."""
     wanted = {name: as_range(name, value) for name, value in settings["loads"].items()}
     loads = draw_numbers({f"plate {name}": value for name, value in wanted.items()}, settings["seed"], rows)
+    return [
+        PlateDesign(region, {name: float(loads[f"plate {name}"][k]) for name in wanted})
+        for k, region in enumerate(plate_holes(settings["seed"], rows))
+    ]
+
+
+def plate_holes(seed: int, rows: range) -> list[Plate]:
+    """Plates with a random elliptic hole each."""
     shape = {**_SHAPE, "angle": Range(0.0, np.pi)}
-    hole = draw_numbers({f"plate hole {name}": value for name, value in shape.items()}, settings["seed"], rows)
+    hole = draw_numbers({f"plate hole {name}": value for name, value in shape.items()}, seed, rows)
     found = []
     for k in range(len(rows)):
         x, y, a, b, angle = (float(hole[f"plate hole {name}"][k]) for name in shape)
-        made = Plate(LENGTH, HEIGHT, (Ellipse((x, y), (a, b), angle),))
-        found.append(PlateDesign(made, {name: float(loads[f"plate {name}"][k]) for name in wanted}))
+        found.append(Plate(LENGTH, HEIGHT, (Ellipse((x, y), (a, b), angle),)))
     return found
 
 
@@ -130,11 +137,12 @@ def _solved(settings: Mapping[str, Any], row: int, design: PlateDesign) -> tuple
     return from_skfem(mesh, fields=fields, parameters=loads, units=UNITS, group=group), found.residual
 
 
-def meshed(region: Plate, size: float, near: float) -> Any:
+def meshed(region: Plate, size: float, near: float, growth: float = 0.3) -> Any:
     """Six-node triangles; where the triangulation fails for these edge lengths, with slightly smaller ones."""
     for attempt in range(_TRIES):
         try:
-            return quadratic(triangulate(region, size * 0.93**attempt, near=near * 0.93**attempt), region)
+            finer = 0.93**attempt
+            return quadratic(triangulate(region, size * finer, near=near * finer, growth=growth), region)
         except DomainError:
             if attempt == _TRIES - 1:
                 raise
