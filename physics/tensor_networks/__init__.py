@@ -1,11 +1,48 @@
 """Matrix product states: truncation, canonical forms, operators, ground states, evolution in time."""
 
-from surrogates.physics.tensor_networks.dmrg import GroundState, dmrg
+from surrogates.physics.tensor_networks.apply import apply
+from surrogates.physics.tensor_networks.dmrg import GroundState, Schedule, Sweep, dmrg
 from surrogates.physics.tensor_networks.evolution import Evolution
+from surrogates.physics.tensor_networks.files import load, save
+from surrogates.physics.tensor_networks.measure import (
+    correlations,
+    energy_and_variance,
+    expect,
+    expect_operator,
+    reduced_density_matrix,
+)
 from surrogates.physics.tensor_networks.mpo import MPO, mpo
 from surrogates.physics.tensor_networks.mps import MPS
+from surrogates.physics.tensor_networks.sampling import Samples, log_amplitudes, sample
 from surrogates.physics.tensor_networks.tdvp import tdvp
 from surrogates.physics.tensor_networks.tebd import tebd
+from surrogates.physics.tensor_networks.transfer import TransferMatrix
 from surrogates.physics.tensor_networks.truncate import Split, low_rank, split
 
-__all__ = ["MPO", "MPS", "Evolution", "GroundState", "Split", "dmrg", "low_rank", "mpo", "split", "tdvp", "tebd"]
+__all__ = [
+    "MPO",
+    "MPS",
+    "Evolution",
+    "GroundState",
+    "Samples",
+    "Schedule",
+    "Split",
+    "Sweep",
+    "TransferMatrix",
+    "apply",
+    "correlations",
+    "dmrg",
+    "energy_and_variance",
+    "expect",
+    "expect_operator",
+    "load",
+    "log_amplitudes",
+    "low_rank",
+    "mpo",
+    "reduced_density_matrix",
+    "sample",
+    "save",
+    "split",
+    "tdvp",
+    "tebd",
+]

@@ -41,35 +41,38 @@ def expect(state: MPS, operator: str | Tensor, sites: Sequence[int] | None = Non
 def correlations(state: MPS, first: str | Tensor, second: str | Tensor) -> Tensor:
     """<A_i B_j> for all i and j (N, N), of the normalised state; A_i B_i on the diagonal is the product on one site.
 
-    Fermionic operators need their string: give operators that commute between sites, or use an MPO.
+    Fermionic operators given by name carry their strings. One sweep takes the open operators of all sites along.
+    Raises DomainError for an odd number of fermionic operators.
     """
     a, b = matrix_of(state, first), matrix_of(state, second)
     kind = torch.promote_types(a.dtype, b.dtype)
     if isinstance(first, str) and isinstance(second, str) and state.site.odd(first) != state.site.odd(second):
         raise DomainError(f"<{first} {second}> has an odd number of fermionic operators")
-    fermionic = isinstance(first, str) and state.site.odd(first)
-    string = matrix_of(state, "P").to(kind) if fermionic else None
-    state, count = state.canonical(0).normalized(), len(state)
+    string = matrix_of(state, "P").to(kind) if isinstance(first, str) and state.site.odd(first) else None
+    a, b, state, count = a.to(kind), b.to(kind), state.canonical(0).normalized(), len(state)
+    # what opens on a site carries the string onto it: A_i P_i ... B_j, and for B before A the string acts first
+    openings = (a, b) if string is None else (a @ string, string @ b)
     found = torch.zeros(count, count, dtype=kind, device=state.tensors[0].device)
-    for i in range(count):
-        state = state.canonical(i)
-        t = state.tensors[i].to(kind)
-        found[i, i] = torch.einsum("apb,qp,rq,arb->", t, b.to(kind), a.to(kind), t.conj())
-        for left, right, row in ((a, b, True), (b, a, False)):
-            # operators left of the string act after it: a_i P_i ... b_j
-            here = left.to(kind) @ string if string is not None and row else left.to(kind)
-            if string is not None and not row:
-                here = string @ left.to(kind)
-            carried = torch.einsum("apb,qp,aqc->bc", t, here, t.conj())
-            for j in range(i + 1, count):
-                u = state.tensors[j].to(kind)
-                value = torch.einsum("bc,bpd,qp,cqd->", carried, u, right.to(kind), u.conj())
-                if row:
-                    found[i, j] = value
-                else:
-                    found[j, i] = value
-                middle = u if string is None else torch.einsum("qp,bpd->bqd", string, u)
-                carried = torch.einsum("bc,bpd,cpe->de", carried, middle, u.conj())
+    carried: list[Tensor] = [torch.zeros(0, 1, 1, dtype=kind, device=found.device)] * 2  # (earlier sites, bra, ket)
+    for j in range(count):
+        t = state.canonical(j).tensors[j].to(kind)
+        found[j, j] = torch.vdot(t.flatten(), torch.matmul(a @ b, t).flatten())
+        for n, closing in enumerate((b, a)):
+            x = torch.tensordot(t.conj(), torch.matmul(closing, t), dims=([1, 2], [1, 2]))  # bra, ket
+            values = carried[n].flatten(1) @ x.flatten()
+            if n == 0:
+                found[:j, j] = values
+            else:
+                found[j, :j] = values
+        if j == count - 1:
+            break
+        state = state.canonical(j + 1)
+        q = state.tensors[j].to(kind)
+        middle = q if string is None else torch.matmul(string, q)
+        for n, opening in enumerate(openings):
+            new = torch.tensordot(q.conj(), torch.matmul(opening, q), dims=([0, 1], [0, 1]))[None]
+            old = torch.tensordot(carried[n], middle, dims=1).flatten(1, 2)  # sites, (bra, p), ket
+            carried[n] = torch.cat([torch.matmul(q.flatten(0, 1).mH, old), new])
     return found
 
 

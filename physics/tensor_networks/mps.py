@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from torch import Tensor
 from surrogates.physics.errors import DomainError
 from surrogates.physics.lattice.sites import Site, spin
 from surrogates.physics.tensor_networks.truncate import split
+
+if TYPE_CHECKING:
+    from surrogates.physics.tensor_networks.sampling import Samples
 
 _HALF = spin()
 
@@ -261,6 +265,18 @@ class MPS:
         from surrogates.physics.tensor_networks.measure import correlations
 
         return correlations(self, first, second)
+
+    def sample(self, shots: int, *, seed: int = 0) -> Samples:
+        """Draws of basis states from |psi|^2, see `sampling.sample`."""
+        from surrogates.physics.tensor_networks.sampling import sample
+
+        return sample(self, shots, seed=seed)
+
+    def save(self, path: str | Path) -> None:
+        """To an HDF5 file, to the bit; see `files.load`."""
+        from surrogates.physics.tensor_networks.files import save
+
+        save(self, path)
 
     def _alike(self, other: MPS) -> None:
         if len(self) != len(other) or self.site.dimension != other.site.dimension:
