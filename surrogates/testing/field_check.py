@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from surrogates.construct import construct, describe
+from surrogates.datasets import Meshes, MeshSample
 from surrogates.datasets.batch import GridBatch
 from surrogates.datasets.fields import Fields
 from surrogates.datasets.trajectory import Trajectory
@@ -22,6 +23,7 @@ from surrogates.testing.check_surrogate import Report, check_surrogate
 from surrogates.testing.field_claims import EXACT, SINGLE, Claims, Quantity, Question, Tolerance
 from surrogates.testing.field_probe import FieldProbe, field_probe
 from surrogates.testing.law import Law, judge, not_applicable
+from surrogates.testing.mesh_check import check_meshes
 
 LAWS = (
     field_laws.translation,
@@ -40,12 +42,15 @@ _SAMPLES = 4
 
 
 def check(thing: Any, data: Any, **options: Any) -> Report:
-    """Every law of a surrogate, measured: of a potential or calculator on structures, of an operator on fields.
+    """Every law of a surrogate, measured: of a potential on structures, of an operator on fields, of one on meshes.
 
-    `data` decides: a Fields, Trajectory, GridBatch or tensor asks for the laws of fields (`check_operator`), anything
-    else for those of structures (`check_surrogate`); `options` are theirs.
+    `data` decides: a Fields, Trajectory, GridBatch or tensor asks for the laws of fields (`check_operator`), a Meshes
+    or MeshSample for those of meshes (`check_meshes`), anything else for those of structures (`check_surrogate`);
+    `options` are theirs.
     """
     first = data[0] if isinstance(data, list | tuple) and len(data) else data
+    if isinstance(first, Meshes | MeshSample):
+        return check_meshes(thing, data, **options)
     if isinstance(first, Fields | Trajectory | GridBatch | Tensor):
         return check_operator(thing, data, **options)
     return check_surrogate(thing, data, **options)
