@@ -4,6 +4,7 @@ from surrogates.physics.circuits.angles import Angle
 from surrogates.physics.circuits.circuit import Barrier, Circuit, Gate, Measure, Reset, of_matrix
 from surrogates.physics.circuits.decompose import in_gates
 from surrogates.physics.circuits.gates import known
+from surrogates.physics.circuits.mps_simulator import Simulation, simulate
 from surrogates.physics.circuits.statevector import statevector, unitary
 from surrogates.physics.circuits.transpile import cz_depth, to_basis
 
@@ -14,10 +15,12 @@ __all__ = [
     "Gate",
     "Measure",
     "Reset",
+    "Simulation",
     "cz_depth",
     "in_gates",
     "known",
     "of_matrix",
+    "simulate",
     "statevector",
     "to_basis",
     "unitary",
