@@ -44,6 +44,9 @@ def csr_attention(
     """
     _check(q, k, v, pattern)
     scale = 1 / math.sqrt(q.shape[2]) if scale is None else float(scale)
+    if torch.is_autocast_enabled(q.device.type):  # it has no matrix products that might be halved
+        with torch.autocast(q.device.type, enabled=False):
+            return csr_attention(q, k, v, pattern, scale)
     if q.dtype in _HALVES:
         return csr_attention(q.float(), k.float(), v.float(), pattern, scale).to(q.dtype)
     if torch.compiler.is_compiling() or not usable(q, k, v) or not q.numel():
