@@ -43,7 +43,7 @@ class EdgeMLP(nn.Module):
         of_edge, of_nodes = self.first.weight.split([self.features, 2 * nodes.shape[1]], dim=1)
         of_sender, of_receiver = of_nodes.chunk(2, dim=1)
         hidden = nn.functional.linear(edges, of_edge, self.first.bias)
-        hidden = hidden.add_((nodes @ of_sender.T).index_select(0, pattern.senders))
+        hidden = hidden + (nodes @ of_sender.T).index_select(0, pattern.senders)
         hidden = hidden.add_((nodes @ of_receiver.T).index_select(0, pattern.receivers))
         result: Tensor = self.rest(hidden.relu_())
         return result
