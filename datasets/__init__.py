@@ -7,6 +7,7 @@ from surrogates.datasets.mesh_sample import MeshSample
 from surrogates.datasets.meshes import Meshes
 from surrogates.datasets.read import read_structures
 from surrogates.datasets.read_fields import read_fields
+from surrogates.datasets.read_meshes import read_meshes
 from surrogates.datasets.sample import Sample
 from surrogates.datasets.store import Structures
 from surrogates.datasets.trajectory import Trajectory
@@ -23,6 +24,7 @@ __all__ = [
     "Trajectory",
     "overlap",
     "read_fields",
+    "read_meshes",
     "read_structures",
     "require_disjoint",
 ]

@@ -130,6 +130,11 @@ class Meshes(Dataset[MeshSample]):
         """Where the data come from, as text."""
         return str(self.provenance.get("description", f"{len(self)} meshes"))
 
+    @property
+    def quarantined(self) -> tuple[dict[str, str], ...]:
+        """Files that a reader left out: file, place and reason of each."""
+        return tuple(self.provenance.get("quarantined", ()))
+
     def parameter(self, name: str) -> np.ndarray:
         """A parameter of all meshes, (n,). Raises DomainError for a name that there is not."""
         if name not in self.parameter_names:

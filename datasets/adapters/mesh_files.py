@@ -47,13 +47,13 @@ def read_mesh(path: str | Path, *, dim: int | None = None) -> MeshSample:
     if suffix in (".vtu", ".xdmf"):
         refuse_entities(path)
     if suffix == ".xdmf":
-        _confined(path)
+        confined(path)
     with door(path, reader=suffix[1:]):
         mesh = meshio.read(path)
     unknown = sorted({block.type for block in mesh.cells} - set(NODES))
     if unknown:
         raise FileError(f"{path}: has cells of kind {', '.join(unknown)}; known are {', '.join(NODES)}")
-    return _sample(mesh, dim)
+    return sample_of_meshio(mesh, dim)
 
 
 def write_mesh(sample: MeshSample, path: str | Path, *, frame: int = -1) -> Path:
@@ -87,7 +87,8 @@ def write_mesh(sample: MeshSample, path: str | Path, *, frame: int = -1) -> Path
     return path
 
 
-def _sample(mesh: meshio.Mesh, dim: int | None) -> MeshSample:
+def sample_of_meshio(mesh: meshio.Mesh, dim: int | None) -> MeshSample:
+    """meshio's mesh as a sample; single numbers in its field data become parameters."""
     points = np.ascontiguousarray(mesh.points, dtype=np.float64)
     planar = all(block.type in _PLANAR for block in mesh.cells)
     if dim == 2 or (dim is None and planar and points.shape[1] == 3 and not points[:, 2].any()):
@@ -110,7 +111,9 @@ def _sample(mesh: meshio.Mesh, dim: int | None) -> MeshSample:
     for name, parts in (mesh.cell_sets or {}).items():
         if not str(name).startswith("gmsh:"):
             cell_tags.setdefault(str(name), _sets(mesh, parts, kinds))
-    return MeshSample(points, cells, fields, cell_fields, tags, cell_tags)
+    single = {str(n): np.ravel(v) for n, v in (mesh.field_data or {}).items() if np.size(v) == 1}
+    numbers = {name: float(v[0]) for name, v in single.items() if v.dtype.kind in "fiu"}
+    return MeshSample(points, cells, fields, cell_fields, tags, cell_tags, numbers)
 
 
 def _joined(mesh: meshio.Mesh, parts: Any, kinds: list[str]) -> dict[str, np.ndarray]:
@@ -156,7 +159,7 @@ def _on_kind(values: Mapping[str, np.ndarray], kind: str, sample: MeshSample, dt
     return np.ascontiguousarray(found if dtype is None else found.astype(dtype))
 
 
-def _confined(path: Path) -> None:
+def confined(path: Path) -> None:
     """Raises FileError where an XDMF file names data outside its own folder."""
     with door(path, reader="xdmf"):
         texts = [item.text or "" for item in ET.parse(path).iter("DataItem") if item.get("Format", "").upper() == "HDF"]

@@ -28,6 +28,7 @@ ROOMS = {
         {"adapters"},
         {"mesh_columns", "mesh_shard", "mesh_store"},
         {"fields", "meshes", "mesh_prediction"},
+        {"mesh_told"},
         {"read", "read_fields", "read_meshes"},
         {"generators"},
     ],
