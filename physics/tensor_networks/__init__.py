@@ -4,6 +4,7 @@ from surrogates.physics.tensor_networks.apply import apply
 from surrogates.physics.tensor_networks.dmrg import GroundState, Schedule, Sweep, dmrg
 from surrogates.physics.tensor_networks.evolution import Evolution
 from surrogates.physics.tensor_networks.files import load, save
+from surrogates.physics.tensor_networks.infinite_dmrg import InfiniteState, infinite_dmrg
 from surrogates.physics.tensor_networks.measure import (
     correlations,
     energy_and_variance,
@@ -24,6 +25,7 @@ __all__ = [
     "MPS",
     "Evolution",
     "GroundState",
+    "InfiniteState",
     "Samples",
     "Schedule",
     "Split",
@@ -35,6 +37,7 @@ __all__ = [
     "energy_and_variance",
     "expect",
     "expect_operator",
+    "infinite_dmrg",
     "load",
     "log_amplitudes",
     "low_rank",

@@ -6,6 +6,7 @@ H is Hermitian; few vectors are kept and orthogonalised against all earlier ones
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -59,8 +60,17 @@ class Krylov:
         return total
 
 
-def lowest(apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12) -> tuple[float, Tensor]:
-    """Lowest eigenvalue and vector (of norm one) in at most `steps` vectors; fewer where the residual is below tol."""
+@dataclass(frozen=True)
+class Lowest:
+    """Value and vector (of norm one) of the lowest state found, and the value that the start had."""
+
+    value: float
+    vector: Tensor
+    before: float
+
+
+def lowest(apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12) -> Lowest:
+    """The lowest state in at most `steps` vectors from `start`; fewer where the residual is below tol."""
     space = Krylov(apply, start)
     while True:
         space.grow()
@@ -68,7 +78,7 @@ def lowest(apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12) -
         if space.ended or space.size == steps or space.off[-1] * abs(vectors[-1, 0]) < tol:
             break
     vector = space.combine(vectors[:, 0])
-    return float(values[0]), vector / torch.linalg.vector_norm(vector)
+    return Lowest(float(values[0]), vector / torch.linalg.vector_norm(vector), space.diagonal[0])
 
 
 def exponential(apply: Apply, z: complex | float | int, start: Tensor, *, tol: float = 1e-12, most: int = 40) -> Tensor:

@@ -118,13 +118,16 @@ def _inner(a: MPO, b: MPO) -> complex:
     return complex(environment[0, 0].item())
 
 
-def mpo(model: Hamiltonian, *, tol: float = _SMALL) -> MPO:
-    """The operator of a list of terms, compressed to relative weight tol^2. Real where the model is real."""
+def mpo(model: Hamiltonian, *, tol: float | None = _SMALL) -> MPO:
+    """The operator of a list of terms, compressed to relative weight tol^2; real where the model is real.
+
+    tol=None leaves the automaton as it is, whose tensors repeat where the terms do.
+    """
     paths = _automaton(model)
     tensors = [torch.from_numpy(w) for w in paths]
     if model.real:
         tensors = [w.real.contiguous() for w in _rotated(tensors)]
-    return _compressed(tensors, tol)
+    return _compressed(tensors, tol) if tol is not None else MPO(tuple(w.contiguous() for w in _trimmed(tensors)))
 
 
 def _automaton(model: Hamiltonian) -> list[np.ndarray]:

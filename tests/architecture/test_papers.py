@@ -49,6 +49,10 @@ PAPER_FILES = {
     "surrogates/meshes/bi_stride.py": "2210.02573",
     "physics/tensor_networks/dmrg.py": "10.1103/PhysRevLett.69.2863",
     "physics/tensor_networks/tdvp.py": "1408.5056",
+    "physics/tensor_networks/tebd.py": "quant-ph/0310089",
+    "physics/tensor_networks/sampling.py": "1201.3974",
+    "physics/tensor_networks/subspace_expansion.py": "1501.05504",
+    "physics/tensor_networks/infinite_dmrg.py": "0804.2509",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 
