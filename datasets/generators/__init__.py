@@ -19,6 +19,7 @@ from surrogates.datasets.generators.molecules import molecules
 from surrogates.datasets.generators.moving_heat import moving_heat
 from surrogates.datasets.generators.navier_stokes import navier_stokes
 from surrogates.datasets.generators.ode_operators import antiderivative, gravity_pendulum, nonlinear_ode, triples
+from surrogates.datasets.generators.panels import panel_sample, panels
 from surrogates.datasets.generators.plate import plate
 from surrogates.datasets.generators.rattled import rattled
 from surrogates.datasets.generators.references import make_reference, parse_reference, reference_schema
@@ -56,6 +57,8 @@ __all__ = [
     "moving_heat",
     "navier_stokes",
     "nonlinear_ode",
+    "panel_sample",
+    "panels",
     "parse_reference",
     "plan_jobs",
     "plate",

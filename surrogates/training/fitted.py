@@ -54,9 +54,7 @@ class Fitted:
     members: tuple[Any, ...]
     provenance: dict[str, Any]
     history: tuple[dict[str, float | int], ...] = ()
-    spread: uncertainty.Spread | uncertainty.FieldSpread | uncertainty.PointSpread | uncertainty.MeshSpread | None = (
-        None
-    )
+    spread: uncertainty.AnySpread | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     train_rows: Tensor | None = field(default=None, repr=False)
     timings: dict[str, Any] = field(default_factory=dict, compare=False)
