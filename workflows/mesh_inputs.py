@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from surrogates.datasets import Meshes, MeshPrediction
+from surrogates.datasets.adapters.mesh_files import SUFFIXES, read_mesh
 from surrogates.physics.errors import DomainError
+from surrogates.tasks.mesh_windows import MeshWindows
 from surrogates.workflows.desk import Desk
 
 _AT_ONCE = 8  # meshes predicted together
@@ -19,6 +24,8 @@ def mesh_data(path: str) -> Meshes:
     """Meshes of a file of ours, of one mesh file, or of a folder of them."""
     if Path(path).suffix in (".h5", ".hdf5") or (Path(path) / "manifest.json").exists():
         return Meshes.open(path)
+    if not Path(path).is_dir():
+        return Meshes([read_mesh(path)], provenance={"description": Path(path).name})
     from surrogates.datasets.read_meshes import read_meshes
 
     return read_meshes(path)
@@ -26,8 +33,6 @@ def mesh_data(path: str) -> Meshes:
 
 def holds_meshes(path: str | Path) -> bool:
     """Whether a file, or a folder, holds meshes: in a format of other programs, or a data set of ours."""
-    from surrogates.datasets.adapters.mesh_files import SUFFIXES
-
     found = Path(path)
     files = sorted(found.iterdir()) if found.is_dir() else [found]
     return any(file.suffix.lower() in SUFFIXES or _ours(file) for file in files)
@@ -73,7 +78,7 @@ def load_mesh_surrogate(path: str | Path, trust: Sequence[str] = ()) -> Any:
 def is_mesh_surrogate(found: Any) -> bool:
     """Whether what a checkpoint holds predicts fields on meshes."""
     task = getattr(found, "members", (found,))[0]
-    return type(task).__module__.startswith("surrogates.meshes.") or hasattr(task, "told_as")
+    return type(task).__module__.startswith(("surrogates.meshes.", "surrogates.tasks.mesh_", "surrogates.tasks.plate_"))
 
 
 def task_of(surrogate: Any) -> Any:
@@ -94,7 +99,23 @@ def predicted(surrogate: Any, data: Any) -> Iterator[MeshPrediction]:
 
 def foreign(surrogate: Any, data: Meshes) -> float | None:
     """Share of meshes that the out-of-data detector calls unlike the training data; None without one."""
-    domain = getattr(surrogate, "domain", None)
-    if domain is None or not hasattr(domain, "foreign"):
+    domain, task = getattr(surrogate, "domain", None), task_of(surrogate)
+    if domain is None:
         return None
-    return float(np.mean([bool(domain.foreign(sample)) for sample in data]))
+    windows = data if task is None else MeshWindows(data, task.span).first()
+    flags = [domain.foreign(one) if task is None else domain.foreign(task, one) for one in windows]
+    return float(np.mean([bool(flag) for flag in flags]))
+
+
+def papers_of(surrogate: Any) -> tuple[str, ...]:
+    """The title that opens the file of its class."""
+    text = (inspect.getdoc(sys.modules[type(surrogate).__module__]) or "").split("\n")[0]
+    return (text,) if re.search(r"arXiv|doi", text, re.IGNORECASE) else ()
+
+
+def seen_by(surrogate: Any, data: Meshes) -> list[int]:
+    """Rows of `data` that a surrogate was trained on."""
+    if hasattr(surrogate, "seen"):
+        return list(surrogate.seen(data))
+    known = set(getattr(surrogate, "facts", {}).get("row_hashes", ()))
+    return [k for k, row in enumerate(data.row_hashes()) if row in known]

@@ -21,7 +21,7 @@ from surrogates.workflows.desk import Progress, silent
 from surrogates.workflows.mesh_inputs import foreign, predicted, task_of
 from surrogates.workflows.mesh_pictures import Arrays, placed, valued
 from surrogates.workflows.mesh_surfaces import geometry
-from surrogates.workflows.steps.evaluate import Band
+from surrogates.workflows.steps.evaluate import Band, LawRow
 from surrogates.workflows.steps.evaluate_mesh_surrogate import MeshCertified, MeshScores, Quantity
 
 _COMMON = 8  # meshes, evenly drawn, that are shown of every surrogate
@@ -54,7 +54,7 @@ class _Sums:
         self.still: dict[str, list[Errors]] = {}
         self.integrals: dict[str, list[tuple[float, np.ndarray, float]]] = {}
         self.bands: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self.peaks: dict[str, list[float]] = {}
+        self.peaks: dict[str, list[tuple[float, float]]] = {}
         self.geometry: list[dict[str, float]] = []
         self.places: list[tuple[int, int, int]] = []
         self._some = max(8, FIELD_POINTS // max(samples, 1))
@@ -81,10 +81,11 @@ class _Sums:
                 self.still.setdefault(name, []).append(Errors.of(still, truth, mass))
             if pair.std is not None and name in pair.std:
                 error, std = np.abs(said - truth).ravel(), _flat(pair.std[name], n).ravel()
-                chosen = self._random.permutation(len(error))[: self._some]
+                free = np.flatnonzero((std > 0) | (error > 1e-6 * np.abs(truth).max()))  # not what is prescribed
+                chosen = self._random.permutation(free)[: self._some]
                 self.bands.setdefault(name, []).append((error[chosen], std[chosen]))
-            told = pair.numbers.get(f"peak {name}")
-            self.peaks.setdefault(name, []).append(float("nan") if told is None or told[1] is None else told[1])
+            told = pair.numbers.get(f"peak {name}", pair.numbers.get(f"peak_{name}", (found.peak, None)))
+            self.peaks.setdefault(name, []).append((told[0], float("nan") if told[1] is None else told[1]))
 
     def relative(self, name: str) -> np.ndarray:
         return np.array([e.relative_l2 for e in self.errors[name]])
@@ -181,14 +182,18 @@ def certified(surrogate: Any, data: Meshes, tolerance: float) -> MeshCertified |
     )
 
 
-def law_rows(surrogate: Any, data: Meshes) -> tuple[Any, ...]:
-    """Every law of `surrogates.check` on meshes, measured on a few of them."""
-    from surrogates.testing.mesh_check import check_mesh_surrogate
-    from surrogates.workflows.steps.evaluate import LawRow
+def laws_of(surrogate: Any, data: Meshes) -> Any:
+    """Every law of `surrogates.check` on meshes, measured on these."""
+    from surrogates.testing.mesh_check import check_meshes
 
-    report = check_mesh_surrogate(surrogate, data[: min(len(data), 4)])
+    return check_meshes(surrogate, data)
+
+
+def law_rows(surrogate: Any, data: Meshes) -> tuple[LawRow, ...]:
+    """The same on a few meshes, as plain rows."""
     return tuple(
-        LawRow(law.name, law.error, law.scale, law.tolerance, law.unit, law.verdict, law.note) for law in report.laws
+        LawRow(law.name, law.error, law.scale, law.tolerance, law.unit, law.verdict, law.note)
+        for law in laws_of(surrogate, data[: min(len(data), 3)]).laws
     )
 
 
@@ -224,9 +229,8 @@ def _constant(integrals: Sequence[tuple[float, np.ndarray, float]]) -> float:
 
 
 def _peaks(sums: _Sums, name: str) -> dict[str, np.ndarray]:
-    errors = sums.errors[name]
-    found = {"truth": np.array([e.peak_reference for e in errors]), "said": np.array([e.peak for e in errors])}
-    std = np.array(sums.peaks[name])
+    said, std = np.array(sums.peaks[name]).T
+    found = {"truth": np.array([e.peak_reference for e in sums.errors[name]]), "said": said}
     return found | ({"std": std} if np.isfinite(std).all() else {})
 
 

@@ -73,13 +73,16 @@ def is_model(cls: ast.ClassDef) -> bool:
     """Whether a class says in its source that it is an `nn.Module` that maps a whole batch, as a file may name it.
 
     That is a batch class, or channels on a grid, (batch, channels, *space), with the parameters of each sample, or
-    channels at the nodes of meshes with a MeshGraph.
+    channels at the nodes of meshes with a MeshGraph, or a graph that it makes of a mesh itself.
     """
     forward, texts = _forward(cls)
     second = [a for f in forward for a in f.args.args[2:3]]
     if any(a.annotation is not None and ast.unparse(a.annotation) == "MeshGraph" for a in second):
         return True
     told = any(a.arg == "parameters" for a in second)
+    graphs = any(isinstance(n, ast.FunctionDef) and n.name == "graph" for n in cls.body)  # it makes its own
+    if graphs and any(t.endswith("Graph") for t in texts):
+        return True
     return any(t.endswith("Batch") or (told and re.search(r"'batch \w+ \*space'", t)) for t in texts)
 
 

@@ -77,7 +77,7 @@ def train(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="A checkpoint.")],
     structures: Annotated[
-        Path | None, typer.Argument(help="Labelled structures, fields, or points with values of u.")
+        Path | None, typer.Argument(help="Labelled structures, fields, meshes, or points with values of u.")
     ] = None,
     energy: Annotated[str, typer.Option(help="Key of the energies.")] = "energy",
     forces: Annotated[str, typer.Option(help="Key of the forces.")] = "forces",
@@ -92,21 +92,26 @@ def evaluate(
 
 @app.command(
     epilog="Example: surrogates predict mine.safetensors new.xyz --out labelled.extxyz   "
-    "or: surrogates predict equation.safetensors points.csv --out values.csv"
+    "or: surrogates predict equation.safetensors points.csv --out values.csv   "
+    "or: surrogates predict mmgp.safetensors new.vtu --out stress.vtu"
 )
 def predict(
     file: Annotated[Path, typer.Argument(help="A checkpoint.")],
     structures: Annotated[
-        Path, typer.Argument(help="Structures, fields, or points: a .csv, .npz or .h5 with a column a coordinate.")
+        Path,
+        typer.Argument(help="Structures, fields, meshes, or points: a .csv, .npz or .h5 with a column a coordinate."),
     ],
     out: Annotated[Path | None, typer.Option(help="Write what is predicted here, with its spread.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="name=number of meshes whose files lack it, as often as needed.")
+    ] = None,
     head: OneHead = None,
     trust: Trust = None,
 ) -> None:
-    """Energies and forces of structures, fields, or values at points, with their spread where there is one."""
+    """Energies and forces, fields on grids or meshes, or values at points, with their spread where there is one."""
     from surrogates.workflows.commands.model import predict_file
 
-    predict_file(file, structures, out, tuple(trust or ()), head)
+    predict_file(file, structures, out, tuple(trust or ()), head, tuple(parameter or ()))
 
 
 @app.command(
@@ -116,7 +121,8 @@ def predict(
 def check(
     calculator: Annotated[str, typer.Argument(help="A checkpoint, or a calculator: module:Class, emt, lj, xtb.")],
     structures: Annotated[
-        Path | None, typer.Argument(help="Structures or fields to measure the laws on; a solved equation needs none.")
+        Path | None,
+        typer.Argument(help="Structures, fields or meshes to measure the laws on; a solved equation needs none."),
     ] = None,
     first: Annotated[int, typer.Option(min=1, help="How many of them.")] = 3,
     drift: Annotated[bool, typer.Option("--drift", help="Also run short NVE dynamics.")] = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from surrogates.workflows.commands.fields_file import (
     predict_fields,
     print_fields,
 )
+from surrogates.workflows.commands.meshes_file import check_meshes, evaluate_meshes, predict_meshes, print_meshes
 from surrogates.workflows.commands.structures_file import check_target, write_structures
 
 SHORT = {
@@ -33,6 +35,9 @@ def evaluate_file(
     from surrogates.workflows.commands.equations import evaluate_equation
 
     fitted = load(file, trust=trust, head=head)
+    if _of_meshes(fitted):
+        evaluate_meshes(fitted, _given(structures, "meshes"))
+        return
     if _solves(fitted):
         evaluate_equation(fitted, structures)
         return
@@ -50,9 +55,14 @@ def evaluate_file(
 
 
 def predict_file(
-    file: Path, structures: Path, out: Path | None, trust: tuple[str, ...], head: str | None = None
+    file: Path,
+    structures: Path,
+    out: Path | None,
+    trust: tuple[str, ...],
+    head: str | None = None,
+    parameters: Sequence[str] = (),
 ) -> None:
-    """Print, and write where asked for, what a checkpoint says of structures."""
+    """Print, and write where asked for, what a checkpoint says of structures; `parameters` are those of meshes."""
     from surrogates.datasets import read_structures
     from surrogates.datasets.adapters.ase import total_charge
     from surrogates.simulation.charges import warn_of_charges
@@ -60,6 +70,9 @@ def predict_file(
     from surrogates.workflows.commands.equations import predict_equation
 
     fitted = load(file, trust=trust, head=head)
+    if _of_meshes(fitted):
+        predict_meshes(fitted, structures, out, parameters)
+        return
     if _solves(fitted):
         predict_equation(fitted, structures, out)
         return
@@ -97,6 +110,9 @@ def check_calculator(
     from surrogates.workflows.commands.equations import check_equation
 
     fitted = load(calculator, trust=trust, head=head) if Path(calculator).is_file() else None
+    if fitted is not None and _of_meshes(fitted):
+        check_meshes(fitted, _given(structures, "meshes to measure the laws on"), first)
+        return
     if fitted is not None and _solves(fitted):
         check_equation(fitted)
         return
@@ -114,6 +130,9 @@ def check_calculator(
 
 def print_info(file: Path) -> None:
     """The card of a checkpoint or of a data set."""
+    if _holds_meshes(file):
+        print_meshes(file)
+        return
     if _holds_fields(file):
         print_fields(file)
         return
@@ -135,6 +154,22 @@ def _holds_fields(path: Path) -> bool:
     from surrogates.workflows.inputs import holds_fields
 
     return holds_fields(str(path))
+
+
+def _holds_meshes(path: Path) -> bool:
+    """Whether a file or folder has meshes; asked before anything heavy is imported for checkpoints."""
+    if not path.exists() or path.suffix in (".safetensors", ".model"):
+        return False
+    from surrogates.workflows.mesh_inputs import holds_meshes
+
+    return holds_meshes(path)
+
+
+def _of_meshes(fitted: Any) -> bool:
+    """Whether a checkpoint predicts fields on meshes."""
+    from surrogates.workflows.mesh_inputs import is_mesh_surrogate
+
+    return is_mesh_surrogate(fitted)
 
 
 def _solves(fitted: Any) -> bool:

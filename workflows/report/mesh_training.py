@@ -99,8 +99,8 @@ def rollout(unit: Finished) -> Section:
     for name, error in result.error.items():
         still = result.persistence.get(name) or ()
         ends = [percent(e) for e in (error[0][0], error[-1][0], error[-1][2])]
-        row = [name, *ends, percent(still[-1]) if still else "-", percent(result.mean_error.get(name))]
-        rows.append([*row, number(result.rmse.get(name))])
+        row = [name, *ends, percent(still[-1]) if still else "-"]
+        rows.append([*row, *(number(x.get(name)) for x in (result.rmse_first, result.rmse, result.rmse_persistence))])
         curves = {"surrogate": [e[0] for e in error]}
         if result.single.get(name):
             curves["each step from the truth"] = list(result.single[name])
@@ -116,10 +116,12 @@ def rollout(unit: Finished) -> Section:
             curve = {"inside the 90 % band": ([float(k + 1) for k in range(len(shares))], list(shares))}
             drawn = figures.lines(curve, xlabel="step", ylabel="share of values", title="Coverage along the rollout")
             blocks.append(Picture(drawn, f"{name}: every step has a band of its own."))
-    header = ["field", "first step", "last step", "its 90 % quantile", "no change", "all steps", "RMSE, all steps"]
+    header = ["field", "first step", "last step", "its 90 % quantile", "no change", "RMSE, first step", "RMSE, all"]
+    note = "Relative L2 with the mass matrix; RMSE over nodes and components, in the field's unit."
     seconds = unit.times.get("rollout") or {}
-    text = [f"{result.histories} histories, {result.steps} steps, fed with its own output."]
+    left = f"{result.left_data} left the training data"
+    text = [f"{result.histories} histories, {result.steps} steps, fed with its own output; {left}."]
     if seconds:
         told = f"{1e3 * seconds['step']:.3g} CPU ms a step of a mesh of {seconds['nodes']:,.0f} nodes"
         text.append(f"The rollout takes {told}.")
-    return Section(f"Rolled out: {unit.name}", text, [Table(header, rows), *blocks])
+    return Section(f"Rolled out: {unit.name}", text, [Table([*header, "RMSE, no change"], rows, note), *blocks])

@@ -101,3 +101,6 @@ def _rollout(unit: Finished) -> Iterator[Criterion]:
         yield Criterion(
             f"error of {name} at the end over that of no change, {unit.name}", value, high=0.5, use=use, advice=advice
         )
+    share = unit.result.left_data / max(unit.result.histories, 1)
+    advice = "The rollout drifts away from what was learned: more noise in training, more histories."
+    yield Criterion(f"share that left the training data, {unit.name}", share, high=0.2, use=use, advice=advice)

@@ -19,7 +19,7 @@ from surrogates.workflows.fields import (
     Positive,
     Within,
 )
-from surrogates.workflows.files import sha256, write_json
+from surrogates.workflows.files import write_json
 
 FILE = "mesh.safetensors"
 Share = Annotated[float, Within(0)]
@@ -81,6 +81,10 @@ class TrainMeshSurrogate:
         check_budget(self)
         if isinstance(self.data, dict) and "train" not in self.data:
             raise ValueError("the data has no part `train`")
+        if str(self.model["use"]).endswith(("PlateGraphNet", "VertexGraphNet")):
+            raise ValueError(
+                "graphs of panels are trained by the step train_plate_graph; name a network on meshes here"
+            )
         try:
             parse_all(self.target)
             if self.input:
@@ -135,30 +139,11 @@ class TrainMeshSurrogate:
             )
 
     def finish(self, desk: Desk) -> TrainedMeshSurrogate:
-        from surrogates.training import combine, load
+        from surrogates.workflows.mesh_training import trained
 
         folders = [desk.job_folder(job) for job in self.jobs()]
-        fitted = combine([load(folder / "member.safetensors", trust=desk.trust) for folder in folders])
-        calibration = self._part("calibration")
-        if len(calibration):  # with too few there is no spread, and the verdict says so
-            fitted = fitted.calibrate(calibration, self._part("train"))
-        fitted.save(desk.folder / FILE)
-        write_json(desk.folder / "history.json", [dict(row) for row in fitted.history])
-        facts = fitted.provenance
-        return TrainedMeshSurrogate(
-            file=FILE,
-            digest=sha256(desk.folder / FILE),
-            history="history.json",
-            model=str(self.model["use"]).partition(":")[2],
-            members=len(fitted.members),
-            parameters=sum(p.numel() for p in fitted.members[0].parameters()),
-            steps=tuple(facts["steps"] if isinstance(facts["steps"], list) else [facts["steps"]]),
-            stopped=facts["stopped"],
-            train=len(self._part("train")),
-            valid=len(self._part("valid")),
-            calibration=len(calibration),
-            papers=tuple(facts["papers"]),
-        )
+        parts = {name: self._part(name) for name in self.PARTS}
+        return trained(FILE, str(self.model["use"]), folders, parts, desk)
 
     def _part(self, name: str) -> Any:
         from surrogates.workflows.mesh_inputs import mesh_data
