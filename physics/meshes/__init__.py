@@ -1,5 +1,6 @@
 """Meshes and finite elements: plates, flow, heat and solids by scikit-fem, shells by an element of our own."""
 
+from surrogates.physics.meshes.gmsh_meshes import GmshMesh, gmsh_mesh
 from surrogates.physics.meshes.heat import Heat, MovingSource, steady_heat, transient_heat
 from surrogates.physics.meshes.incompressible_flow import Flow, FlowHistory, steady_flow, stokes, unsteady_flow
 from surrogates.physics.meshes.outline import Ellipse, Plate
@@ -23,6 +24,7 @@ __all__ = [
     "Ellipse",
     "Flow",
     "FlowHistory",
+    "GmshMesh",
     "Heat",
     "MovingSource",
     "Panel",
@@ -38,6 +40,7 @@ __all__ = [
     "Stiffener",
     "Triangulation",
     "clamped",
+    "gmsh_mesh",
     "panel_mesh",
     "plane_stress",
     "quadratic",
