@@ -12,8 +12,8 @@ import ase
 import numpy as np
 from torch import Tensor
 
+from surrogates import tensor_file
 from surrogates.physics.errors import FileError
-from surrogates.training import tensor_file
 
 SECONDS = 20.0  # between two writes
 

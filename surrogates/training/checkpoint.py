@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates import uncertainty
+from surrogates import tensor_file, uncertainty
 from surrogates.construct import construct, describe
+from surrogates.meshes import mmgp_file
 from surrogates.physics.errors import FileError
-from surrogates.training import mace_torch, tensor_file
+from surrogates.training import mace_torch
 from surrogates.training.fitted import Fitted, plain
 
 FORMAT = 1
@@ -57,8 +58,8 @@ def _metadata(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None) -> Fitted:
-    """Read a checkpoint, or a `.model` file of mace-torch, onto the CPU; `head` takes one of several heads.
+def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None) -> Any:
+    """Read a checkpoint (a Fitted, or an MMGP), or a `.model` file of mace-torch, onto the CPU; `head`: one of several.
 
     `trust` names modules outside `surrogates` whose classes the file may construct: for files you wrote or reviewed.
     Raises FileError for a missing, damaged or foreign file, TrustError for a class that may not be named.
@@ -66,6 +67,8 @@ def load(path: str | Path, *, trust: Sequence[str] = (), head: str | None = None
     if mace_torch.is_archive(path):
         return mace_torch.load(path, head=head)
     tensors, metadata = tensor_file.read(path)
+    if metadata.get("kind") == mmgp_file.KIND:
+        return mmgp_file.restored(path, tensors, metadata)
     _known(path, metadata)
     try:
         fitted = _build(tensors, metadata, tuple(trust))
@@ -79,9 +82,11 @@ def info(path: str | Path) -> str:
     if mace_torch.is_archive(path):
         return _described(Path(path).name, _metadata(mace_torch.load(path)))
     metadata = tensor_file.read(path)[1]
-    _known(path, metadata)
+    known = metadata.get("kind") == mmgp_file.KIND
+    if not known:
+        _known(path, metadata)
     try:
-        return _described(Path(path).name, metadata)
+        return (mmgp_file.card if known else _described)(Path(path).name, metadata)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _unfit(path, metadata, error) from error
 

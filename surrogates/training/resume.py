@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogates import tensor_file
 from surrogates.physics.errors import TrainingError
-from surrogates.training import tensor_file
 from surrogates.training.trainer import Progress, Trainer
 
 FILE = "resume.safetensors"

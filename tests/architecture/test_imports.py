@@ -33,7 +33,7 @@ ROOMS = {
         {"generators"},
     ],
     "surrogates": [
-        {"interfaces", "kernels", "construct", "selection"},
+        {"interfaces", "kernels", "construct", "selection", "tensor_file"},
         {"equivariance", "derivatives"},
         {"blocks"},
         {"potentials", "tensor_properties", "operators", "pinns", "solvers", "meshes", "states", "generative", "optim"},

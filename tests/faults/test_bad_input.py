@@ -14,13 +14,14 @@ from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import surrogates
+from surrogates import tensor_file
 from surrogates.datasets import read_structures
 from surrogates.physics.errors import DomainError, FileError, MissingExtra, SurrogatesError, TrainingError
 from surrogates.potentials.mace import MACE
 from surrogates.potentials.pair import LennardJones
 from surrogates.simulation import dynamics, relax, vibrations
 from surrogates.tasks.energy import EnergyForces
-from surrogates.training import Plan, fit, tensor_file
+from surrogates.training import Plan, fit
 from surrogates.workflows.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:1 composition cannot tell")

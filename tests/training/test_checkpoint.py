@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
+from surrogates import tensor_file
 from surrogates.datasets.collate import collate
 from surrogates.physics.errors import FileError, SurrogatesError, TrustError
-from surrogates.training import Plan, SeenInTraining, combine, fit, info, load, tensor_file
+from surrogates.training import Plan, SeenInTraining, combine, fit, info, load
 from surrogates.training.fitted import NoSpread
 
 FORMAT_1 = Path(__file__).parent / "format_1.safetensors"

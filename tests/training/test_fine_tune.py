@@ -129,7 +129,7 @@ def test_layers_of_a_mace_are_counted_from_its_end():
 
 
 def test_the_optimiser_holds_what_trains_and_nothing_else(pretrained, old_level, tmp_path):
-    from surrogates.training import tensor_file
+    from surrogates import tensor_file
 
     tuned = fit(pretrained, old_level[0], plan=SHORT, start=FineTune(freeze="trunk"), directory=tmp_path)
     tensors, _ = tensor_file.read(tmp_path / "resume.safetensors")

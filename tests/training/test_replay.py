@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from surrogates import tensor_file
 from surrogates.calculator import SurrogateCalculator
 from surrogates.datasets import Sample, Structures
 from surrogates.physics.errors import DomainError, TrainingError
@@ -20,7 +21,6 @@ from surrogates.training import (
     load,
     relabel,
     select_replay,
-    tensor_file,
     with_replay,
 )
 
