@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from surrogates.physics.errors import DomainError
 from surrogates.selection import Selection
 from surrogates.tasks.mesh_windows import values
 
@@ -40,6 +41,15 @@ class MeshBlock:
     def channels(self) -> slice:
         """The block's channels."""
         return slice(self.start, self.start + self.frames * self.components)
+
+    def checked(self, found: np.ndarray) -> np.ndarray:
+        """Values (frames, nodes, *components) of this block. Raises DomainError where they are others."""
+        if len(found) != self.frames or found.shape[2:] != self.shape:
+            raise DomainError(
+                f"{self.selection} has {len(found)} frames with components {found.shape[2:]}; the training data have "
+                f"{self.frames} with {self.shape}"
+            )
+        return found
 
     def frame(self, offset: int) -> slice | None:
         """Channels of the frame `offset` after `t`; None where it is not among them."""
@@ -90,7 +100,7 @@ class MeshChannels:
         """(nodes, channels) of a mesh, the relative selections at frame `t`."""
         parts = []
         for b in self.blocks:
-            x = values(sample, b.selection, t)
+            x = b.checked(values(sample, b.selection, t))
             parts.append(np.moveaxis(x.reshape(len(x), len(sample), -1), 0, 1).reshape(len(sample), -1))
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(sample), 0))
 

@@ -94,6 +94,11 @@ class MeshParts:
     @classmethod
     def of(cls, sample: Any, inputs: NodeInputs, model: Any) -> MeshParts:
         """With the patterns that `model` asks for."""
+        if sample.cells and len(loose := sample.unused):
+            raise DomainError(
+                f"{len(loose)} nodes belong to no cell (node {loose[0]} for one), and nothing reaches them; leave them "
+                "out"
+            )
         mass = node_mass(sample)
         senders, starts = (torch.from_numpy(x) for x in sample.edges())
         edges = Csr(senders, starts, len(sample))

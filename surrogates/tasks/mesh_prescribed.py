@@ -68,7 +68,7 @@ class Prescribed:
         for b in layout.blocks:
             if b.name not in self.fields:
                 continue
-            frames = self._frames(window, b)
+            frames = b.checked(self._frames(window, b))
             nodal = np.moveaxis(frames.reshape(len(frames), len(sample), -1), 0, 1).reshape(len(sample), -1)
             here = ~free[:, b.channels]
             if not np.isfinite(nodal[here]).all():
