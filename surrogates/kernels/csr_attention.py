@@ -11,6 +11,7 @@ import ctypes
 import math
 from itertools import pairwise
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from jaxtyping import Float
@@ -51,6 +52,7 @@ def csr_attention(
         return csr_attention(q.float(), k.float(), v.float(), pattern, scale).to(q.dtype)
     if torch.compiler.is_compiling() or not usable(q, k, v) or not q.numel():
         return edge_attention(q, k, v, pattern, scale)
+    _check_pattern(pattern)
     result: Tensor = _Attention.apply(q, k, v, pattern, scale)
     return result
 
@@ -178,5 +180,22 @@ def _check(q: Tensor, k: Tensor, v: Tensor, pattern: Csr) -> None:
             f"attention got tensors of {sorted(map(str, places))} and a pattern on {pattern.senders.device}; give one "
             "precision on one device"
         )
+
+
+def _check_pattern(pattern: Csr) -> None:
+    """Once for each pattern on the CPU; elsewhere a look at values would stall the device."""
     if pattern.senders.dtype != torch.int64 or pattern.starts.dtype != torch.int64:
         raise DomainError(f"a pattern of {pattern.senders.dtype}, {pattern.starts.dtype}; its indices must be int64")
+    if pattern.senders.device.type != "cpu" or pattern in _CHECKED:
+        return
+    senders, starts = pattern.senders, pattern.starts
+    ends = int(starts[0]) == 0 and int(starts[-1]) == len(senders) and bool((starts.diff() >= 0).all())
+    if not ends or (len(senders) and not 0 <= int(senders.min()) <= int(senders.max()) < pattern.columns):
+        raise DomainError(
+            f"a pattern of {pattern.rows} x {pattern.columns} whose rows do not ascend from 0 to {len(senders)} "
+            "entries, or whose senders are no columns; make it with Csr.of_pairs"
+        )
+    _CHECKED.add(pattern)
+
+
+_CHECKED: WeakSet[Csr] = WeakSet()

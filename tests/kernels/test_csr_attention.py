@@ -138,7 +138,7 @@ def test_half_precision_and_autocast():
         assert_same([csr_attention(*leaves, at).float()], [y], 0.02)
 
 
-@pytest.mark.parametrize("break_it", ["heads", "rows", "columns", "precision", "indices"])
+@pytest.mark.parametrize("break_it", ["heads", "rows", "columns", "precision", "indices", "senders", "starts"])
 def test_what_does_not_fit_is_refused(break_it):
     q, k, v = (x.detach() for x in inputs(2, 4))
     at = pattern()
@@ -150,10 +150,15 @@ def test_what_does_not_fit_is_refused(break_it):
         k, v = k[1:], v[1:]
     elif break_it == "precision":
         v = v.float()
-    else:
+    elif break_it == "indices":
         at = Csr(at.senders.int(), at.starts.int(), at.columns)
-    with pytest.raises(DomainError, match=r"give|must be int64"):
-        module._check(q, k, v, at)
+    elif break_it == "senders":
+        at = Csr(at.senders + 1, at.starts, at.columns)
+    else:
+        at = Csr(at.senders[1:], at.starts, at.columns)
+    checks = (lambda: module._check(q, k, v, at), lambda: module._check_pattern(at))
+    with pytest.raises(DomainError, match=r"give|must be int64|of_pairs"):
+        all(check() is None for check in checks)
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed (it comes with CUDA)")
