@@ -32,7 +32,8 @@ from surrogates.physics.errors import DomainError
 class BiStrideMeshGraphNet(nn.Module):
     """Nodes -> nodes by messages on the mesh and on ever coarser graphs of it, down and up again.
 
-    Each level has about half the nodes and lets a block reach twice as far: for meshes of many nodes.
+    Each level has about half the nodes and lets a block reach twice as far: for meshes of many nodes. Rings are cut out
+    whole, so that coarse nodes have more neighbours than fine ones; edges become fewer, but slower than nodes do.
 
     Args:
         dim: coordinates of a point. in_channels, out_channels: of nodes. width: of every layer.
