@@ -20,6 +20,8 @@ from torch import Tensor
 from surrogates.physics.errors import DomainError
 from surrogates.physics.lattice.terms import Hamiltonian
 from surrogates.physics.tensor_networks import subspace_expansion as expansion
+from surrogates.physics.tensor_networks.charged_dmrg import ChargedSearch
+from surrogates.physics.tensor_networks.charges import charged_mpo
 from surrogates.physics.tensor_networks.effective import OneSite, TwoSite
 from surrogates.physics.tensor_networks.environments import Environments
 from surrogates.physics.tensor_networks.lanczos import Lowest, lowest
@@ -59,8 +61,8 @@ class Schedule:
 
     max_sweeps: int = 60
     cutoff: float = 1e-14
-    noise: Sequence[float] = (1e-2, 1e-2, 1e-4, 1e-4, 1e-6, 1e-6)
-    grow: int = 2
+    noise: Sequence[float] = (1e-2, 1e-4, 1e-6)
+    grow: int = 1
     penalty: float = 20.0
     seed: int = 0
 
@@ -92,6 +94,7 @@ def dmrg(
     energy_tol: float = 1e-9,
     sites: str = "two",
     above: Sequence[MPS] = (),
+    conserve: str | None = None,
     schedule: Schedule | None = None,
     progress: Callable[[Sweep], Any] | None = None,
 ) -> GroundState:
@@ -101,7 +104,8 @@ def dmrg(
         start: any state with the length and the sites of the model; its symmetries do not bind the search (see noise).
         chi_max: largest bond, reached by doubling. energy_tol: of the energy's change in a sweep.
         sites: "two" at a time, or "one" with subspace expansion, which costs less where d is large. above: states
-            below the one that is wanted; each costs `schedule.penalty` of energy per overlap.
+            below the one that is wanted; each costs `schedule.penalty` of energy per overlap. conserve: a diagonal
+            operator such as "Sz" or "n" that the model conserves: the search stays in the start's sector, in blocks.
     Raises DomainError for another length or site, an operator that is not Hermitian, and another `sites`.
     """
     operator = mpo(model) if isinstance(model, Hamiltonian) else model
@@ -113,15 +117,22 @@ def dmrg(
     if len(start) == 1:
         return _single(operator, start, len(above))
     schedule = schedule or Schedule()
-    search = _Search(operator, start, above, schedule, energy_tol)
-    sweep_once = search.two_sites if sites == "two" else search.one_site
+    search: _Search | ChargedSearch
+    if conserve is not None:
+        if not isinstance(model, Hamiltonian) or sites == "one" or above:
+            raise DomainError("conserve goes with a model of terms, two sites at a time, and no states above; drop one")
+        charged = charged_mpo(model, conserve)
+        search = ChargedSearch(charged, start, schedule.cutoff, energy_tol, schedule.seed)
+    else:
+        search = _Search(operator, start, above, schedule, energy_tol)
+    sweep_once = search.one_site if isinstance(search, _Search) and sites == "one" else search.two_sites
     sweeps: list[Sweep] = []
     chi, settled, energy, stay = min(chi_max, max(16, *start.bonds)), False, math.inf, 0
     for number in range(schedule.max_sweeps):
         noise = schedule.noise[number] if number < len(schedule.noise) else 0.0
         last, full = energy, chi == chi_max
         energy, lost = sweep_once(chi, noise)
-        sweeps.append(Sweep(energy, max(t.shape[2] for t in search.tensors), lost, noise))
+        sweeps.append(Sweep(energy, search.widest(), lost, noise))
         if progress is not None:
             progress(sweeps[-1])
         change, stay = abs(last - energy), stay + 1
@@ -135,7 +146,7 @@ def dmrg(
             search.alpha = 0.0
         if not full and (early if 2 * chi >= chi_max else stay >= schedule.grow):
             chi, stay = min(chi_max, 2 * chi), 0
-    found = MPS(tuple(search.tensors), search.center, site=start.site).canonical(0).normalized()
+    found = search.state(start).canonical(0).normalized()
     settled = settled and all(found.fidelity(other) < _MIXED for other in above)
     energy, variance = energy_and_variance(operator, found)
     return GroundState(energy, variance, sweeps[-1].discarded, settled, found, tuple(sweeps))
@@ -154,6 +165,14 @@ class _Search:
         # of a residual: the energy's error is its square over a gap
         self.tol = math.sqrt(0.01 * tol / len(self.tensors))
         self.fresh = True
+
+    def widest(self) -> int:
+        """The largest bond."""
+        return max(t.shape[2] for t in self.tensors)
+
+    def state(self, like: MPS) -> MPS:
+        """As it is now, of the same sites."""
+        return MPS(tuple(self.tensors), self.center, site=like.site)
 
     def two_sites(self, chi: int, noise: float) -> tuple[float, float]:
         """From the end where the centre is to the other; the last energy and the largest discarded weight."""

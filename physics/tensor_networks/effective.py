@@ -46,6 +46,11 @@ class TwoSite:
             self.xs = torch.cat([x for x, _ in whole], dim=1)
         self.reaching = len(whole)
 
+    @property
+    def of_neighbours(self) -> bool:
+        """Whether nothing reaches across the two sites but their own coupling."""
+        return not (self.reaching or self.from_left or self.from_right)
+
     def __call__(self, theta: Tensor) -> Tensor:
         """The same shape as theta."""
         l, d1, d2, r = theta.shape

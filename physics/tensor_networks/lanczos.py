@@ -74,7 +74,9 @@ def lowest(apply: Apply, start: Tensor, *, steps: int = 4, tol: float = 1e-12) -
     space = Krylov(apply, start)
     while True:
         space.grow()
-        values, vectors = np.linalg.eigh(space.matrix())
+        values, vectors = (
+            np.linalg.eigh(space.matrix()) if space.size > 1 else (np.array(space.diagonal), np.ones((1, 1)))
+        )
         if space.ended or space.size == steps or space.off[-1] * abs(vectors[-1, 0]) < tol:
             break
     vector = space.combine(vectors[:, 0])

@@ -7,6 +7,7 @@ share it. What is left over is compressed by SVD, which finds exponentially deca
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from surrogates.physics.errors import DomainError
 from surrogates.physics.lattice.terms import Hamiltonian
 
 _SMALL = 1e-13
+Strings = Sequence[tuple[complex, Mapping[int, np.ndarray]]]
+"""Terms as a coefficient and one matrix a site."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,19 @@ class MPO:
             found.append(joined)
         return MPO(tuple(found))
 
+    def trimmed(self) -> MPO:
+        """Without the channels that nothing enters or nothing leaves; one at least stays."""
+        done = list(self.tensors)
+        for n in range(len(done) - 1):
+            used = done[n].flatten(2).abs().sum((0, 2)) > 0
+            used[0] |= not used.any()
+            done[n], done[n + 1] = done[n][:, used], done[n + 1][used]
+        for n in range(len(done) - 1, 0, -1):
+            used = done[n].flatten(1).abs().sum(1) > 0
+            used[0] |= not used.any()
+            done[n], done[n - 1] = done[n][used], done[n - 1][:, used]
+        return MPO(tuple(w.contiguous() for w in done))
+
     def _norm(self) -> float:
         return float(abs(_inner(self, self)) ** 0.5)
 
@@ -123,17 +139,20 @@ def mpo(model: Hamiltonian, *, tol: float | None = _SMALL) -> MPO:
 
     tol=None leaves the automaton as it is, whose tensors repeat where the terms do.
     """
-    paths = _automaton(model)
-    tensors = [torch.from_numpy(w) for w in paths]
+    tensors = [torch.from_numpy(w) for w in _automaton(model.strings(), model.length, model.dimension)]
     if model.real:
         tensors = [w.real.contiguous() for w in _rotated(tensors)]
-    return _compressed(tensors, tol) if tol is not None else MPO(tuple(w.contiguous() for w in _trimmed(tensors)))
+    return _compressed(tensors, tol) if tol is not None else MPO(tuple(tensors)).trimmed()
 
 
-def _automaton(model: Hamiltonian) -> list[np.ndarray]:
+def automaton(strings: Strings, length: int, d: int) -> MPO:
+    """The operator of coefficients and matrices by site, not compressed; complex."""
+    return MPO(tuple(torch.from_numpy(w).contiguous() for w in _automaton(strings, length, d))).trimmed()
+
+
+def _automaton(strings: Strings, length: int, d: int) -> list[np.ndarray]:
     """Dense automaton tensors; states at each bond: 0 ready, 1 done, then the open beginnings."""
-    length, d = model.length, model.dimension
-    strings = [(c, m) for c, m in model.strings() if c != 0]
+    strings = [(c, m) for c, m in strings if c != 0]
     keys: list[dict[object, int]] = [{"ready": 0, "done": 1} for _ in range(length + 1)]
     entries: list[dict[tuple[int, int], np.ndarray]] = [{} for _ in range(length)]
     one = np.eye(d, dtype=complex)
@@ -209,18 +228,4 @@ def _compressed(tensors: list[Tensor], tol: float) -> MPO:
         done[n - 1] = torch.cat([before[:, :2], turned], dim=1)
     if all(a.shape == b.shape for a, b in zip(done, tensors, strict=True)):
         done = list(tensors)  # with its zeros, where nothing was to be merged
-    return MPO(tuple(w.contiguous() for w in _trimmed(done)))
-
-
-def _trimmed(tensors: list[Tensor]) -> list[Tensor]:
-    """Without the channels that nothing enters or nothing leaves; one at least stays."""
-    done = list(tensors)
-    for n in range(len(done) - 1):
-        used = done[n].flatten(2).abs().sum((0, 2)) > 0
-        used[0] |= not used.any()
-        done[n], done[n + 1] = done[n][:, used], done[n + 1][used]
-    for n in range(len(done) - 1, 0, -1):
-        used = done[n].flatten(1).abs().sum(1) > 0
-        used[0] |= not used.any()
-        done[n], done[n - 1] = done[n][used], done[n - 1][:, used]
-    return done
+    return MPO(tuple(done)).trimmed()
