@@ -144,7 +144,7 @@ def told_of(
         used = {table.row(n) for n in (*names, *(q.file for q in out))}
         if spare := [k for k in table.rows if k not in used]:
             lines.append(f"{table.path.name} has {len(spare)} rows without a mesh, such as {spare[0]}")
-    lines += [f"{len(out)} files left out"] * bool(out)
+    lines += [f"{len(out)} file{'s' * (len(out) > 1)} left out"] * bool(out)
     return lines + [f"  {q.file}: {q.reason}" for q in out[:5]] + ["  ..."] * (len(out) > 5)
 
 

@@ -149,10 +149,12 @@ def _with_numbers(sample: MeshSample, table: MeshTable | None, name: str, group:
             raise DomainError(f"has no {group!r} in {table.path.name}, only {', '.join(row)}")
         together = f"{group} {row[group]}"
         row.pop(group)
-    words = [k for k, v in row.items() if isinstance(v, str)]
-    if words:
-        raise DomainError(f"has {words[0]} = {row[words[0]]!r} in {table.path.name}, where a number is wanted")
-    return replace(sample, parameters={**sample.parameters, **row}, group=together)
+    numbers: dict[str, float] = {}
+    for column, value in row.items():
+        if isinstance(value, str):
+            raise DomainError(f"has {column} = {value!r} in {table.path.name}, where a number is wanted")
+        numbers[column] = value
+    return replace(sample, parameters={**sample.parameters, **numbers}, group=together)
 
 
 def _check_units(units: Mapping[str, str], sample: MeshSample) -> None:
@@ -172,12 +174,13 @@ def _nothing(path: Any, out: Sequence[Quarantined]) -> str:
     reasons = Counter(q.reason for q in out).most_common(3)
     lines = [f"{reason} ({count} times)" if count > 1 else reason for reason, count in reasons]
     where = path if isinstance(path, str | Path) else f"{len(out)} files"
-    return f"{where}: no usable mesh among {len(out)}: {out[0].file} {'; '.join(lines)}"
+    return f"{where}: no usable mesh among {len(out)}; {out[0].file}: {'; '.join(lines)}"
 
 
 def _left_out(total: int, out: Sequence[Quarantined]) -> str:
     lines = [f"  {q.file}: {q.reason}" for q in out[:5]] + ["  ..."] * (len(out) > 5)
-    return "\n".join([f"{len(out)} of {total} meshes were left out (all are in .quarantined):", *lines])
+    verb = "was" if len(out) == 1 else "were"
+    return "\n".join([f"{len(out)} of {total} meshes {verb} left out (all are in .quarantined):", *lines])
 
 
 def _list(names: Any) -> str:

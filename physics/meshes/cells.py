@@ -115,9 +115,9 @@ def _overlapping(cells: Mapping[str, Array]) -> dict[str, Array]:
             np.concatenate([facets[k] for k in these]), axis=0, return_inverse=True, return_counts=True
         )
         twice = counts[inverse.ravel()] > 1
-        owner, number = np.concatenate([owners[k] for k in these]), np.concatenate([kinds[k] for k in these])
+        owner, which = np.concatenate([owners[k] for k in these]), np.concatenate([kinds[k] for k in these])
         for k, kind in enumerate(cells):
-            found[kind][owner[twice & (number == k)]] = True
+            found[kind][owner[twice & (which == k)]] = True
     return found
 
 

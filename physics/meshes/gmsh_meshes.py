@@ -203,7 +203,8 @@ def _taken(gmsh: Any, dim: int) -> GmshMesh:
     cells, elements = _cells(gmsh, dim, place)
     if not cells:
         raise DomainError(f"no cells of dimension {dim} came of the geometry; does it have a surface or a volume?")
-    tags, cell_tags = {}, {}
+    tags: dict[str, Array] = {}
+    cell_tags: dict[str, dict[str, Array]] = {}
     for group_dim, number in gmsh.model.getPhysicalGroups():
         name = gmsh.model.getPhysicalName(group_dim, number) or f"group {number}"
         nodes, _ = gmsh.model.mesh.getNodesForPhysicalGroup(group_dim, number)

@@ -149,7 +149,7 @@ def test_nothing_left_is_an_error(tmp_path):
     with pytest.raises(FileError, match="no such file or folder"):
         read_meshes(tmp_path / "nowhere")
     (tmp_path / "a.vtu").write_text("no mesh")
-    with pytest.raises(FileError, match=r"no usable mesh among 1: a\.vtu"):
+    with pytest.raises(FileError, match=r"no usable mesh among 1; a\.vtu: cannot be read"):
         read_meshes(tmp_path)
 
 
