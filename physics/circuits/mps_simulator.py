@@ -136,10 +136,32 @@ class Chain:
             discarded=self.template.discarded + self.discarded,
             error_bound=self.template.error_bound + self.bound,
         ).normalized()
-        fidelity = math.exp(self.log_fidelity)
-        return Simulation(state, fidelity, self.bound, self.discarded, self.chi, self.cuts)
+        return Simulation(state, self.fidelity, self.bound, self.discarded, self.chi, self.cuts)
+
+    @property
+    def fidelity(self) -> float:
+        """The estimate so far."""
+        return math.exp(self.log_fidelity)
+
+    def density(self, qubit: int) -> Tensor:
+        """Density matrix (2, 2) of one qubit, on which the centre then stands."""
+        t = self._centred(qubit)
+        return torch.einsum("lar,lbr->ab", t, t.conj())
+
+    def project(self, qubit: int, matrix: Tensor) -> None:
+        """A matrix (2, 2) on one qubit, unitary or not, and norm one again. The result must not vanish."""
+        t = torch.einsum("ab,lbr->lar", matrix, self._centred(qubit))
+        self.tensors[self.center] = t / torch.linalg.vector_norm(t)
 
     # inside ----------------------------------------------------------------------------------------------------------
+
+    def _centred(self, qubit: int) -> Tensor:
+        """The tensor of one qubit, with the centre on it and nothing waiting."""
+        n = self.site_of[qubit]
+        self._move(n)
+        if (before := self.waiting.pop(qubit, None)) is not None:
+            self.tensors[n] = torch.einsum("ab,lbr->lar", before, self.tensors[n])
+        return self.tensors[n]
 
     def _together(self, qubits: Sequence[int]) -> int:
         """Swaps the qubits onto neighbouring sites around the middle one; the first of these sites."""
