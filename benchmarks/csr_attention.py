@@ -133,9 +133,9 @@ def compare(name: str, at: Csr, given: argparse.Namespace) -> None:
         results(form)
         return time.process_time() - start
 
-    forms = {"ours": csr_attention, **FORMS}
-    expected = results(forms["ours"])
-    errors = {kind: difference(results(form), expected) for kind, form in FORMS.items()}
+    forms = {"ours": csr_attention, **{name: FORMS[name] for name in given.forms}}
+    expected = results(csr_attention)  # this first pass warms up, too
+    errors = {kind: difference(results(form), expected) for kind, form in forms.items()}
     peer = None
     with tempfile.TemporaryDirectory() as folder:
         if given.peer:
@@ -146,18 +146,16 @@ def compare(name: str, at: Csr, given: argparse.Namespace) -> None:
             peer.ask(f"save {answer}")
             errors["torch_geometric"] = difference(torch.load(answer, weights_only=True), expected)
     times: dict[str, list[float]] = {kind: [] for kind in (*forms, *(["torch_geometric"] if peer else []))}
-    for turn in range(given.turns + 1):
+    for _ in range(given.turns):
         for kind, spent in times.items():
             spent.append(seconds(forms[kind]) if kind in forms else peer.ask("step 1"))
-            if not turn:  # the first one warms up
-                spent.clear()
     if peer:
         peer.close()
     print(f"{name}: {at.rows} nodes, {len(at) / at.rows:.1f} entries a row")
     for kind, choose in (("smallest", min), ("median", statistics.median)):
         found = {other: 1e3 * choose(spent) for other, spent in times.items()}
         ours = found["ours"]
-        plain = min(found[form] for form in FORMS)
+        plain = min(found[form] for form in given.forms)
         print(f"  {kind:8s} ms: " + ", ".join(f"{other} {ms:.2f}" for other, ms in found.items()))
         theirs = f", torch_geometric / ours {found['torch_geometric'] / ours:.1f}" if peer else ""
         print(f"           fastest plain torch / ours {plain / ours:.1f}{theirs}")
@@ -173,11 +171,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peer", help="python of an environment with torch_geometric; none: plain torch only")
     parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS), help="of plain torch")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[2000, 20000])
+    parser.add_argument("--hops", type=int, nargs="*", default=[1, 3])
     given = parser.parse_args()
     torch.set_num_threads(1)
-    for n in (2000, 20000):
+    for n in given.nodes:
         edges = triangulation(n)
-        for count in (1, 3):
+        for count in given.hops:
             compare("edges" if count == 1 else f"{count} hops", hops(edges, count), given)
 
 
