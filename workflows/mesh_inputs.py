@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from surrogates.datasets import Meshes, MeshPrediction
 from surrogates.datasets.adapters.mesh_files import SUFFIXES, read_mesh
-from surrogates.physics.errors import DomainError
+from surrogates.datasets.read_meshes import read_meshes
+from surrogates.physics.errors import DomainError, SurrogatesWarning
 from surrogates.tasks.mesh_windows import MeshWindows
 from surrogates.workflows.desk import Desk
 
@@ -26,15 +28,23 @@ def mesh_data(path: str) -> Meshes:
         return Meshes.open(path)
     if not Path(path).is_dir():
         return Meshes([read_mesh(path)], provenance={"description": Path(path).name})
-    from surrogates.datasets.read_meshes import read_meshes
-
     return read_meshes(path)
+
+
+def read_folder(
+    path: str, fields: list[str] | None, tags: list[str], told: Mapping[str, Any]
+) -> tuple[Meshes, dict[str, str]]:
+    """Meshes of a folder, and the files that were left out with the reason for each; `told`: further arguments."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SurrogatesWarning)  # the result and the report list what is left out
+        data = read_meshes(path, fields=fields, tags=tags, **told)
+    return data, {row["file"]: row["reason"] for row in data.provenance.get("quarantined", ())}
 
 
 def holds_meshes(path: str | Path) -> bool:
     """Whether a file, or a folder, holds meshes: in a format of other programs, or a data set of ours."""
     found = Path(path)
-    files = sorted(found.iterdir()) if found.is_dir() else [found]
+    files = sorted(found.rglob("*")) if found.is_dir() else [found]
     return any(file.suffix.lower() in SUFFIXES or _ours(file) for file in files)
 
 

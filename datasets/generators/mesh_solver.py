@@ -21,8 +21,11 @@ from surrogates.datasets.mesh_sample import Array, MeshSample
 from surrogates.datasets.meshes import Meshes
 from surrogates.physics.errors import DomainError
 from surrogates.physics.meshes import Plate, plane_stress
+from surrogates.physics.meshes.from_cells import mesh_of_triangles
+from surrogates.physics.meshes.indicator import Indicator, plane_stress_indicator
 from surrogates.physics.meshes.plane_stress import plane_stress_system
 
+_HELD = {"left": (0.0, 0.0)}
 _GROUP = re.compile(r"plate (\d+) (\d+)")
 
 
@@ -72,8 +75,7 @@ class PlateSolver:
         started = time.process_time()
         try:
             mesh = meshed(design, coarser * float(self.settings["size"]), coarser * float(self.settings["near"]))
-            loads = {name: sample.parameters[name] for name in ("young", "poisson")}
-            found = plane_stress(mesh, fixed={"left": (0.0, 0.0)}, traction=_traction(sample), **loads)
+            found = plane_stress(mesh, fixed=_HELD, traction=_traction(sample), **_material(sample))
         except DomainError:
             return None
         seconds = time.process_time() - started
@@ -82,11 +84,18 @@ class PlateSolver:
 
     def system(self, sample: MeshSample) -> LinearSystem:
         """The equations of `sample` on its own mesh. Raises DomainError for a mesh that is not a plate's."""
-        mesh = _skfem(sample)
-        loads = {name: sample.parameters[name] for name in ("young", "poisson")}
-        matrix, load = plane_stress_system(mesh, traction=_traction(sample), **loads)
+        mesh, place = _triangles(sample)
+        matrix, load = plane_stress_system(mesh, traction=_traction(sample), **_material(sample))
+        rows = (2 * place[:, None] + np.arange(2)).ravel()
+        matrix, load = matrix[rows][:, rows], load[rows]
         fixed = np.repeat(np.asarray(sample.tags["left"], dtype=bool), 2)
         return LinearSystem(self.unknown, matrix, load, fixed, np.zeros(len(fixed)))
+
+    def indicator(self, sample: MeshSample, field: Array) -> Indicator:
+        """What physics says of a displacement (nodes, 2) that somebody predicts for `sample`."""
+        mesh, place = _triangles(sample)
+        u = np.asarray(field, dtype=float)[np.argsort(place)]
+        return plane_stress_indicator(mesh, u, fixed=_HELD, traction=_traction(sample), **_material(sample))
 
     def _design(self, sample: MeshSample) -> Plate | None:
         """The outline of a sample that this generator made with these settings."""
@@ -112,25 +121,19 @@ def mesh_solver_of(data: Meshes) -> PlateSolver | None:
         return None
 
 
+def _material(sample: MeshSample) -> dict[str, float]:
+    return {name: float(sample.parameters[name]) for name in ("young", "poisson")}
+
+
 def _traction(sample: MeshSample) -> dict[str, tuple[float, float]]:
     along, across, shear = (sample.parameters[name] for name in ("tension", "transverse", "shear"))
     return {"right": (along, shear), "top": (shear, across), "bottom": (-shear, -across)}
 
 
-def _skfem(sample: MeshSample) -> MeshTri2:
-    """The mesh of a sample whose nodes are in scikit-fem's order: vertices, then a node for each facet."""
+def _triangles(sample: MeshSample) -> tuple[MeshTri2, Array]:
+    """The mesh for scikit-fem, and the place in it of each node of the sample."""
     cells = sample.cells.get("triangle6")
-    if cells is None or len(sample.cells) != 1 or sample.dim != 2:
-        raise DomainError(f"the mesh has {', '.join(sample.cells)} cells; the solver of plates wants triangle6 alone")
-    corners = np.ascontiguousarray(cells[:, :3].T)
-    mesh = MeshTri2(np.ascontiguousarray(sample.points.T), corners, sort_t=False)
-    count = int(corners.max()) + 1
-    if not np.array_equal(np.sort(count + mesh.t2f.T, axis=1), np.sort(cells[:, 3:], axis=1)):
-        raise DomainError("the mesh's middle nodes are not numbered as its facets; make it with our generator")
-    ends = np.asarray(mesh.facets)
-    rows = {
-        name: np.flatnonzero(marked[ends].all(axis=0) & marked[count + np.arange(ends.shape[1])])
-        for name, marked in sample.tags.items()
-    }
-    outside = np.asarray(mesh.boundary_facets())
-    return mesh.with_boundaries({name: np.intersect1d(found, outside) for name, found in rows.items()})
+    if cells is None or sample.dim != 2:
+        raise DomainError(f"the mesh has {', '.join(sample.cells)} cells; the solver of plates wants triangle6")
+    mesh, order = mesh_of_triangles(sample.points, cells, sample.tags)
+    return mesh, np.argsort(order)

@@ -110,6 +110,17 @@ def test_operators_from_an_equation(folder, capsys):
     assert (folder / "fields.h5").exists()
 
 
+def test_stress_of_plates_with_a_band(folder, capsys):
+    small = {"samples=320, seed=0": "samples=26, seed=0, size=0.2", "120, 200": "18, 8"}
+    found = runpy.run_path(str(smaller("13_plate_stress.py", folder, small)), run_name="__main__")
+    assert (found["std"] > 0).all()
+    assert (folder / "plate.vtu").exists()
+    assert (folder / "plate.safetensors").exists()
+    said = capsys.readouterr().out
+    assert "peak: " in said
+    assert "90 % band covers" in said
+
+
 def test_born_kernels_appear_order_by_order(folder, capsys):
     small = {"rounds = 8, 0.02, 1000, 300": "rounds = 4, 0.01, 400, 300"}
     runpy.run_path(str(smaller("12_born_series.py", folder, small)), run_name="__main__")

@@ -174,15 +174,18 @@ def physics(unit: Finished) -> Section | None:
         widths = ", ".join(f"{f} ± {b.mean_width:.3g}" for f, b in s.spread.items()) or "no spread"
         made = ", ".join(f"{b.mean_error:.3g}" for b in s.spread.values()) or "-"
         known = "-" if s.indicator_rank is None else f"{s.indicator_rank:.2f}"
-        rows.append([f"{name}, {file}", number(s.indicator), number(s.indicator_truth), known, widths, made])
+        says = [percent(s.indicator), percent(s.indicator_truth), percent(s.galerkin)]
+        rows.append([f"{name}, {file}", *says, known, widths, made])
     if not rows:
         return None
     note = (
-        "Physics: the residual of the finite elements that the prediction leaves, relative to the load; the solver's "
-        "own is what its tolerance leaves. It needs no solution. Its rank correlation with the error from mesh to mesh "
-        "says whether it knows which meshes are wrong. Statistics: the mean 90 % band at a node, beside the error made."
+        "Physics needs no solution: residuals inside the elements and jumps of the stress between them, over the "
+        "energy, of the prediction and of the solver's field (what its mesh leaves); and K u - f, which is zero for "
+        "the solver. Its rank correlation with the error from mesh to mesh says whether it knows which meshes are "
+        "wrong; medians over meshes. Statistics: the mean 90 % band at a node, beside the error made."
     )
-    header = ["surrogate, data", "residual", "the solver's", "rank with the error", "statistics says", "error made"]
+    header = ["surrogate, data", "residuals, jumps", "the solver's", "K u - f", "rank with the error"]
+    header += ["statistics says", "error made"]
     return Section("Physics says, statistics says", (), [Table(header, rows, note)])
 
 

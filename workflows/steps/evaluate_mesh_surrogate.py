@@ -120,15 +120,15 @@ class MeshScores:
 
     Args:
         fields: predicted, in order, the first is looked at first. samples: meshes compared. nodes: mean of a mesh.
-        relative_l2: |error| / |truth| with the mass matrix, mean over
-            meshes, by field; trivial: that of the best constant; persistence: of no change, for steps in time.
+        relative_l2: |error| / |truth| with the mass matrix, mean over meshes, by field; trivial: that of the best
+            constant; persistence: of no change, for steps in time.
         rrmse: root mean square over meshes of each one's error over its largest value. rmse, max_error: at nodes, in
             the field's unit. quantities: numbers of whole meshes by name. spread: the band by field.
-        indicator, indicator_truth: what the finite element residual says of prediction and solution, median over
-            meshes; None where the equation is not known. indicator_rank: its rank correlation with the error from mesh
-            to mesh. foreign: share of meshes called unlike the training data. follows: rank correlation of the error
-            with numbers of the geometry, the strongest first. frames: compared in a history.
-        file: arrays for pictures. hash: of the data.
+        indicator, indicator_truth: what residuals and jumps of the elements say of prediction and solution, over the
+            energy, median over some meshes; None where the equation is not known. galerkin: |K u - f| of the
+            prediction in the same way. indicator_rank: its rank correlation with the error from mesh to mesh.
+        foreign: share of meshes called unlike the training data. follows: rank correlation of the error with numbers of
+            the geometry. frames: compared in all. file: arrays for pictures. hash: of the data.
     """
 
     fields: tuple[str, ...]
@@ -144,6 +144,7 @@ class MeshScores:
     spread: dict[str, Band] = field(default_factory=dict)
     indicator: float | None = None
     indicator_truth: float | None = None
+    galerkin: float | None = None
     indicator_rank: float | None = None
     foreign: float | None = None
     follows: dict[str, float] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from surrogates.workflows.desk import Desk
-from surrogates.workflows.fields import Fraction, MeshesFile, Output
+from surrogates.workflows.fields import Fraction, MeshesFile, Output, Positive
 from surrogates.workflows.files import read_json, write_json
 from surrogates.workflows.names import is_name
 from surrogates.workflows.steps.generate_meshes import MeshPart, mesh_part_of
@@ -21,13 +21,21 @@ class ReadMeshes:
 
     Args:
         file: a folder of .msh, .vtk, .vtu, .xdmf, .stl or .inp files, one of them, or a data set written by us.
-        fields: to keep; None for all. tags: named sets of nodes to keep; None for all.
+        fields: to keep, which every file must have; None for those that most have. tags: named sets of nodes that
+            every file must have. Numbers of each mesh (loads, material) are taken from parameters.csv in the folder.
+        group: a column of that table; meshes alike in it stay in one part. units: of fields, parameters and "points".
+        spacing: time between files that differ in the last number of their names: they are then one history.
+        drop_unused: remove nodes that belong to no cell.
         split: shares by part; each part is an output of its own.
     """
 
     file: MeshesFile
     fields: list[str] | None = None
-    tags: list[str] | None = None
+    tags: list[str] = field(default_factory=list)
+    group: str | None = None
+    units: dict[str, str] = field(default_factory=dict)
+    spacing: Positive | None = None
+    drop_unused: bool = False
     split: dict[str, Fraction] = field(default_factory=lambda: dict(_SPLIT))
 
     def __post_init__(self) -> None:
@@ -46,7 +54,8 @@ class ReadMeshes:
     def work(self, job: str, desk: Desk) -> None:
         from surrogates.workflows.mesh_inputs import read_folder
 
-        data, misfits = read_folder(self.file, self.fields, self.tags)
+        told = {name: getattr(self, name) for name in ("group", "units", "spacing", "drop_unused")}
+        data, misfits = read_folder(self.file, self.fields, self.tags, told)
         parts = data.split(*self.split.values(), seed=desk.seed)
         for k, (name, part) in enumerate(zip(self.split, parts, strict=True)):
             part.save(desk.folder / f"{name}.h5")
