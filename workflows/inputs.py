@@ -17,7 +17,6 @@ from surrogates.simulation.foreign import AseSurrogate, as_surrogate
 from surrogates.training.checkpoint import load
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.field_inputs import field_data
-from surrogates.workflows.mesh_inputs import holds_meshes, mesh_data
 from surrogates.workflows.structure_fields import Structure
 
 
@@ -30,8 +29,10 @@ def read_data(path: str) -> Structures:
 
 def read_any(path: str) -> Structures | Fields | Meshes:
     """Structures, fields or meshes, by what the file holds."""
+    from surrogates.workflows.mesh_inputs import holds_meshes, mesh_data
+
     name, row = split_row(path)
-    if row is None and holds_meshes(name):
+    if row is None and not name.endswith(".inp") and holds_meshes(name):  # of Abaqus, but of other programs too
         return mesh_data(name)
     if row is None and holds_fields(name):
         return field_data(name)
