@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ _BRICK_SIDES = (
 _BRICK_MIDDLES = {tuple(sorted(side)): 8 + k for k, side in enumerate(_BRICK_SIDES)}
 
 
-def _with_middles(faces: Facets, middles: Mapping[tuple[int, ...], int]) -> list[tuple[tuple[int, ...], int]]:
+def _with_middles(faces: Facets, middles: Mapping[Any, int]) -> list[tuple[tuple[int, ...], int]]:
     found = []
     for face in faces:
         sides = [tuple(sorted((face[k], face[(k + 1) % len(face)]))) for k in range(len(face))]

@@ -88,6 +88,7 @@ class Errors:
     max_error: float
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")  # a rollout that diverged has errors that are not finite
     def of(cls, said: np.ndarray, truth: np.ndarray, mass: Any) -> Errors:
         """Of arrays (frames, nodes, components) with a mass matrix (nodes, nodes)."""
         error = said - truth
