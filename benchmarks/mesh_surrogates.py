@@ -41,7 +41,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "transformer": lambda **sizes: MeshTransformer(width=64, depth=10, heads=4, **sizes),
     "graph": lambda **sizes: MeshGraphNet(width=64, depth=10, **sizes),
 }
-RATES = {"plate": {"transformer": 2e-3, "graph": 1e-3}, "cylinder": {"transformer": 1e-3, "graph": 1e-3}}
+RATES = {"plate": {"transformer": 2e-3, "graph": 2e-3}, "cylinder": {"transformer": 2e-3, "graph": 2e-3}}
 TASKS: dict[str, dict[str, Any]] = {
     "plate": {
         "target": "von_mises",
