@@ -180,7 +180,7 @@ class PanelMesh:
                 "symmetry": [across, 4 - across, 5],
                 "free": [],
             }[self.panel.support(edge)]
-            held[np.ix_(self.on(edge), parts)] = True
+            held[np.ix_(np.flatnonzero(self.on(edge)), np.array(parts, dtype=int))] = True
         for axis in (0, 1):
             if not held[:, axis].any():
                 held[self.plates[0].nodes[0, 0], axis] = True
@@ -241,8 +241,8 @@ def panel_mesh(panel: Panel, resolution: Resolution | None = None) -> PanelMesh:
     """Rectangles row by row, joined where they meet."""
     size = resolution or Resolution()
     along = float(panel.length) * _graded(size.along, size.grading)
-    lines = [0.0, *(float(s.position) for s in panel.stiffeners), float(panel.width)]
-    across = [a + (b - a) * _graded(size.across, size.grading) for a, b in pairwise(lines)]
+    feet = [0.0, *(float(s.position) for s in panel.stiffeners), float(panel.width)]
+    across = [a + (b - a) * _graded(size.across, size.grading) for a, b in pairwise(feet)]
     parts: list[tuple[str, str, Array, float]] = []  # name, kind, points (rows, columns, 3), thickness
     for k, y in enumerate(across):
         parts.append((f"plating {k}", "plating", _sheet(along, y, np.zeros_like(y)), float(panel.thickness)))

@@ -51,6 +51,8 @@ PAPER_FILES = {
     "surrogates/meshes/positions.py": "2104.09864",
     "surrogates/meshes/spectral.py": "2012.09699",
     "surrogates/meshes/bi_stride.py": "2210.02573",
+    "surrogates/meshes/plate_graph.py": "2309.13022",
+    "surrogates/meshes/graph_sage.py": "1706.02216",
     "physics/tensor_networks/dmrg.py": "10.1103/PhysRevLett.69.2863",
     "physics/tensor_networks/tdvp.py": "1408.5056",
     "physics/tensor_networks/tebd.py": "quant-ph/0310089",
