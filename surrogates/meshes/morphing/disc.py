@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.linalg import splu
 
 from surrogates.meshes.morphing.boundary import Loop
@@ -62,7 +62,7 @@ def on_disc(
     return found
 
 
-def _weights(points: Array, corners: Array, uniform: bool) -> coo_matrix:
+def _weights(points: Array, corners: Array, uniform: bool) -> csr_matrix:
     """Rows sum to zero: w_ij (x_j - x_i), w_ij = (tan(a/2) + tan(b/2)) / |x_i - x_j|, angles at i beside ij."""
     rows, columns, values = [], [], []
     for k in range(3):
