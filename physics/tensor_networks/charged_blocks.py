@@ -10,7 +10,8 @@ from torch import Tensor
 from surrogates.physics.tensor_networks.blocks import Channels
 from surrogates.physics.tensor_networks.charges import Blocks, Bond, Fused
 
-Entries = list[tuple[int, int, "float | complex"]]
+Entries = list[tuple[int, int, float | complex]]
+"""(out, in, value) of an operator on a site."""
 
 
 @dataclass(frozen=True)

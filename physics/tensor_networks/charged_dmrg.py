@@ -13,7 +13,13 @@ from torch import Tensor
 
 from surrogates.physics.errors import DomainError
 from surrogates.physics.tensor_networks.blocks import Channels
-from surrogates.physics.tensor_networks.charged_blocks import ChargedBlock, ChargedHalf, charged_block, charged_half
+from surrogates.physics.tensor_networks.charged_blocks import (
+    ChargedBlock,
+    ChargedHalf,
+    Entries,
+    charged_block,
+    charged_half,
+)
 from surrogates.physics.tensor_networks.charges import (
     Blocks,
     ChargedMPO,
@@ -26,6 +32,10 @@ from surrogates.physics.tensor_networks.mps import MPS
 from surrogates.physics.tensor_networks.truncate import kept
 
 _RANK = 1e-12  # of the largest singular value of a start's block
+
+
+Gate = dict[tuple[int, int], list[tuple[int, int, float | complex]]]
+"""(out, out) -> (in, in, value) of two sites."""
 
 
 class Pair:
@@ -49,32 +59,44 @@ class Pair:
         """Views, charge by charge."""
         return {q: flat[at : at + m * n].view(m, n) for q, (at, m, n) in self.sectors.items()}
 
-    def gather(
-        self, gate: dict[tuple[int, int], list[tuple[int, int, float]]], like: Tensor
-    ) -> list[tuple[Tensor, Tensor]]:
-        """A gate (out, out) -> [(in, in, value)] as (index, factor): H theta = sum factor * theta[index]."""
+    def gather(self, gate: Gate, like: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The gate as (index, factor): H theta = sum factor * theta[index]."""
+        d = 1 + max(p for _, p in self.rows.place)
         depth = max((len(sources) for sources in gate.values()), default=0)
-        index, factor = np.zeros((depth, self.size), dtype=np.int64), np.zeros((depth, self.size), dtype=complex)
-        for (left, p), (q, row, height) in self.rows.place.items():
-            for (right, s), (q2, column, width) in self.columns.place.items():
-                if q != q2:
-                    continue
-                here = self._at(q, row, height, column, width)
-                for k, (p_in, s_in, value) in enumerate(gate.get((p, s), ())):
-                    source = self.rows.place.get((left, p_in)), self.columns.place.get((right, s_in))
-                    if source[0] is None or source[1] is None or source[0][0] != source[1][0]:
-                        continue
-                    index[k, here] = self._at(source[0][0], source[0][1], height, source[1][1], width)
-                    factor[k, here] = value
-        tables = []
-        for k in range(depth):
-            numbers = torch.from_numpy(factor[k] if like.is_complex() else factor[k].real.copy())
-            tables.append((torch.from_numpy(index[k]).to(like.device), numbers.to(like)))
-        return tables
+        into = np.zeros((depth, 2, d, d), dtype=np.int64)
+        value = np.zeros((depth, d, d), dtype=complex if like.is_complex() else float)
+        for (p, s), sources in gate.items():
+            for k, (p_in, s_in, number) in enumerate(sources):
+                into[k, :, p, s], value[k, p, s] = (p_in, s_in), number
+        index = np.zeros((depth, self.size), dtype=np.int64)
+        factor = np.zeros((depth, self.size), dtype=value.dtype)
+        for q, (at, m, n) in self.sectors.items():
+            states, rows = self._sources(self.rows, q, d, row=True)
+            others, columns = self._sources(self.columns, q, d, row=False)
+            for k in range(depth):
+                pair = states[:, None], others[None]
+                row = rows[into[k, 0][pair], np.arange(m)[:, None]]
+                column = columns[into[k, 1][pair], np.arange(n)[None]]
+                there = (row >= 0) & (column >= 0) & (value[k][pair] != 0)
+                index[k, at : at + m * n] = np.where(there, row + column, 0).ravel()
+                factor[k, at : at + m * n] = np.where(there, value[k][pair], 0).ravel()
+        return [
+            (torch.from_numpy(i).to(like.device), torch.from_numpy(f).to(like))
+            for i, f in zip(index, factor, strict=True)
+        ]
 
-    def _at(self, q: int, row: int, height: int, column: int, width: int) -> np.ndarray:
-        at, _, n = self.sectors[q]
-        return (at + (row + np.arange(height))[:, None] * n + column + np.arange(width)).ravel()
+    def _sources(self, fused: Fused, q: int, d: int, *, row: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The site's state of each row (column) of a sector, and where the row with another state begins, or -1."""
+        states = np.concatenate([np.full(x.size, x.p) for x in fused.parts[q]])
+        found = np.full((d, len(states)), -1, dtype=np.int64)
+        for x in fused.parts[q]:
+            for p in range(d):
+                to, start, size = fused.place.get((x.bond, p), (None, 0, 0))
+                if to in self.sectors:
+                    offset, _, n = self.sectors[to]
+                    numbers = start + np.arange(size)
+                    found[p, x.start : x.start + x.size] = offset + n * numbers if row else numbers
+        return states, found
 
 
 class ChargedTwoSite:
@@ -83,7 +105,7 @@ class ChargedTwoSite:
     def __init__(self, left: ChargedHalf, right: ChargedHalf, gains: tuple[int, ...], pair: Pair, like: Tensor) -> None:
         self.pair, self.a, self.b = pair, dict[int, Tensor](), dict[int, Tensor]()
         self.mixed: list[tuple[Blocks, Blocks, int]] = []
-        gate: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
+        gate: Gate = {}
         for c, gain in enumerate(gains):
             whole_left, whole_right = c == left.identity, c == right.identity
             if c in left.dense and whole_right:
@@ -175,26 +197,73 @@ class ChargedSearch:
                 theta = theta + math.sqrt(noise) * random / torch.linalg.vector_norm(random)
             isometry, rest, weight = _split(pair.blocks(theta), chi, self.cutoff, right=right)
             lost = max(lost, weight)
-            self.bonds[n + 1] = {q: (m.shape[1] if right else m.shape[0]) for q, m in isometry.items()}
-            if right:
-                self.tensors[n], self.tensors[n + 1] = isometry, rest
-                self.left[n + 1] = charged_block(left_half, isometry, self.gains[n + 1])
-            else:
-                self.tensors[n], self.tensors[n + 1] = rest, isometry
-                self.right[n + 1] = charged_block(right_half, isometry, self.gains[n + 1])
+            self._put(n, isometry, rest, (left_half, right_half), right=right)
         self.center = count - 1 if right else 0
         return energy, lost
 
-    def _theta(self, n: int, pair: Pair, *, right: bool) -> Tensor:
-        """The tensors of sites n and n + 1 as one vector; the one with the centre is laid out anew."""
+    def energy_and_variance(self) -> tuple[float, float] | None:
+        """As `measure.energy_and_variance` for neighbours' models, block by block; None for others.
+
+        The centre goes to the other end on the way.
+        """
+        count, energy, total = len(self.tensors), 0.0, 0.0
+        right = self.center == 0
+        path = list(range(count - 1) if right else range(count - 2, -1, -1))
+        for n in path:
+            halves = self._half(n, 1), self._half(n + 1, -1)
+            pair = Pair(halves[0].fused, halves[1].fused)
+            apply = ChargedTwoSite(*halves, self.gains[n + 1], pair, self.like)
+            if apply.mixed:
+                return None
+            a, b = self._laid_out(n, pair, right=right)
+            both = a.keys() & b.keys()
+            cut = {q: torch.linalg.qr(a[q] if right else b[q].mH) for q in both}
+            taken = {q: r @ b[q] if right else a[q] @ r.mH for q, (_, r) in cut.items()}
+            theta = torch.zeros(pair.size, dtype=self.like.dtype, device=self.like.device)
+            for q, m in pair.blocks(theta).items():
+                if q in both:
+                    m.copy_(cut[q][0] @ taken[q] if right else taken[q] @ cut[q][0].mH)
+            moved = apply(theta)
+            if n == path[0]:
+                energy = torch.vdot(theta, moved).real.item()
+            for q, m in pair.blocks(moved).items():
+                if q in both:
+                    u = cut[q][0]
+                    inside = u.mH @ m if right else m @ u
+                    m = m - (u @ inside if right else inside @ u.mH)
+                    if n == path[-1]:
+                        total += torch.linalg.vector_norm(inside - energy * taken[q]).item() ** 2
+                total += torch.linalg.vector_norm(m).item() ** 2
+            isometry = {q: u if right else u.mH for q, (u, _) in cut.items()}
+            self._put(n, isometry, taken, halves, right=right)
+        self.center = count - 1 if right else 0
+        return energy, total
+
+    def _put(
+        self, n: int, isometry: Blocks, rest: Blocks, halves: tuple[ChargedHalf, ChargedHalf], *, right: bool
+    ) -> None:
+        """New tensors on sites n and n + 1, the centre on the second on the way to the right."""
+        self.bonds[n + 1] = {q: (m.shape[1] if right else m.shape[0]) for q, m in isometry.items()}
+        self.tensors[n], self.tensors[n + 1] = (isometry, rest) if right else (rest, isometry)
+        if right:
+            self.left[n + 1] = charged_block(halves[0], isometry, self.gains[n + 1])
+        else:
+            self.right[n + 1] = charged_block(halves[1], isometry, self.gains[n + 1])
+
+    def _laid_out(self, n: int, pair: Pair, *, right: bool) -> tuple[Blocks, Blocks]:
+        """The tensors of sites n and n + 1 by rows and by columns; the one with the centre is laid out anew."""
         a, b = self.tensors[n], self.tensors[n + 1]
-        theta = torch.zeros(pair.size, dtype=self.like.dtype, device=self.like.device)
-        blocks = pair.blocks(theta)
         if right and n:
             a = columns_to_rows(a, pair.rows, Fused(self.bonds[n + 1], self.site_charges, -1))
         elif not right and n + 2 < len(self.tensors):
             b = rows_to_columns(b, Fused(self.bonds[n + 1], self.site_charges, 1), pair.columns)
-        for q, m in blocks.items():
+        return a, b
+
+    def _theta(self, n: int, pair: Pair, *, right: bool) -> Tensor:
+        """The tensors of sites n and n + 1 as one vector."""
+        a, b = self._laid_out(n, pair, right=right)
+        theta = torch.zeros(pair.size, dtype=self.like.dtype, device=self.like.device)
+        for q, m in pair.blocks(theta).items():
             if q in a and q in b:
                 torch.mm(a[q], b[q], out=m)
         return theta / torch.linalg.vector_norm(theta)
@@ -299,7 +368,7 @@ def _add(total: Blocks, new: Blocks) -> None:
         total[q] = total[q] + m if q in total else m
 
 
-def _entries(half: ChargedHalf, c: int) -> list[tuple[int, int, float]]:
+def _entries(half: ChargedHalf, c: int) -> Entries:
     if c == half.identity:
         states = sorted({x.p for parts in half.fused.parts.values() for x in parts})
         return [(p, p, 1.0) for p in states]

@@ -140,15 +140,16 @@ def dmrg(
         settled = full and quiet and change < max(energy_tol, _ROUNDING * abs(energy) * len(start))
         if settled:
             break
-        # the last bond but one serves until it has nothing more to give: its sweeps cost an eighth
+        # the last bond but one serves until it has nothing more to give: its sweeps cost an eighth (not so in blocks)
         early = noise == 0 and change < _EARLY * abs(energy)
         if full and early:
             search.alpha = 0.0
-        if not full and (early if 2 * chi >= chi_max else stay >= schedule.grow):
+        if not full and (early if 2 * chi >= chi_max and conserve is None else stay >= schedule.grow):
             chi, stay = min(chi_max, 2 * chi), 0
+    known = search.energy_and_variance() if isinstance(search, ChargedSearch) else None
     found = search.state(start).canonical(0).normalized()
     settled = settled and all(found.fidelity(other) < _MIXED for other in above)
-    energy, variance = energy_and_variance(operator, found)
+    energy, variance = energy_and_variance(operator, found) if known is None else known
     return GroundState(energy, variance, sweeps[-1].discarded, settled, found, tuple(sweeps))
 
 

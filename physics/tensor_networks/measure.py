@@ -91,40 +91,36 @@ def energy_and_variance(operator: MPO, state: MPS) -> tuple[float, float]:
     state = state.canonical(0).normalized()
     tensors = [t.to(kind) for t in state.tensors]
     environments = Environments(tensors, operator.tensors, 0)
-    moved = environments.one_site(0)(tensors[0])
-    energy = float(torch.vdot(tensors[0].flatten(), moved.flatten()).real)
+    energy = float(torch.vdot(tensors[0].flatten(), environments.one_site(0)(tensors[0]).flatten()).real)
     variance = _variance_of_neighbours(tensors, environments, energy)
     return energy, _variance(operator, tensors, energy) if variance is None else variance
 
 
 def _variance_of_neighbours(tensors: list[Tensor], environments: Environments, energy: float) -> float | None:
-    """By parts of (H - E) |psi> that differ from the state on one site or on two neighbours (arXiv:1711.01104).
+    """Where every term acts on neighbours; None where some reach further.
 
-    These are all where every term acts on neighbours; None where some reach further. Nothing large cancels.
+    (H - E) |psi> is a sum of orthogonal parts (arXiv:1711.01104): those that leave the left basis at site n for the
+    first time, which the effective Hamiltonian of n and n + 1 shows whole, and what is left in it. Nothing cancels.
     """
-    center, total = tensors[0], 0.0
-    tensors = list(tensors)
-    for n in range(len(tensors) - 1):
-        moved = environments.one_site(n)(center)
-        q, r = torch.linalg.qr(center.flatten(0, 1))
-        total += float(torch.linalg.vector_norm(_without(q, moved.flatten(0, 1))) ** 2)
-        following = tensors[n + 1]
+    tensors, count, total = list(tensors), len(tensors), 0.0
+    center = tensors[0]
+    if count == 1:
+        return float(torch.linalg.vector_norm(environments.one_site(0)(center) - energy * center) ** 2)
+    for n in range(count - 1):
         pair = environments.two_sites(n)
         if not pair.of_neighbours:
             return None
-        theta = torch.tensordot(center, following, dims=1)
-        both = _without(q, pair(theta).flatten(2).flatten(0, 1))
-        both = _without(following.flatten(1).mH, both.mH)
-        total += float(torch.linalg.vector_norm(both) ** 2)
-        tensors[n] = q.reshape(*center.shape[:2], -1)
-        environments.moved_right(n, tensors[n])
-        center = torch.tensordot(r, following, dims=1)
-    last = environments.one_site(len(tensors) - 1)(center) - energy * center
-    return total + float(torch.linalg.vector_norm(last) ** 2)
-
-
-def _without(isometry: Tensor, x: Tensor) -> Tensor:
-    return torch.addmm(x, isometry, isometry.mH @ x, alpha=-1)
+        q, r = torch.linalg.qr(center.flatten(0, 1))
+        center = torch.tensordot(r, tensors[n + 1], dims=1)
+        tensors[n] = q.reshape(*tensors[n].shape[:2], -1)
+        moved = pair(torch.tensordot(tensors[n], center, dims=1)).flatten(2).flatten(0, 1)
+        inside = q.mH @ moved
+        total += float(torch.linalg.vector_norm(torch.addmm(moved, q, inside, alpha=-1)) ** 2)
+        if n == count - 2:
+            total += float(torch.linalg.vector_norm(inside - energy * center.flatten(1)) ** 2)
+        else:
+            environments.moved_right(n, tensors[n])
+    return total
 
 
 def _variance(operator: MPO, tensors: list[Tensor], energy: float) -> float:
