@@ -38,6 +38,8 @@ class MeshGraphNet(nn.Module):
     Raises DomainError for sizes and radii that make no sense.
     """
 
+    symmetry = ("translation",)  # places come in as differences; a promise of the law kit
+
     def __init__(
         self,
         *,

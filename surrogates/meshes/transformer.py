@@ -72,6 +72,8 @@ class MeshTransformer(nn.Module):
             raise DomainError(f"width={width} cannot be shared by heads={heads}; make it a multiple")
         self.pattern = AttentionPattern.of(pattern)
         self.positions = Positions(positions, dim, width // heads)
+        self.row_stochastic = self.positions.features == 0  # promises of the law kit
+        self.symmetry = () if "coordinates" in self.positions.words else ("translation",)
         self.arguments = {
             "dim": dim,
             "in_channels": in_channels,

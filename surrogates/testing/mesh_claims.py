@@ -46,13 +46,14 @@ class MeshClaims:
 
     @classmethod
     def of(cls, thing: Any) -> MeshClaims:
-        """Of a task: translation unless it is told where nodes are, and what its network promises (`row_stochastic`,
-        `reach` in hops)."""
-        told = getattr(thing, "told", None)
+        """What a task's network promises in its attributes `symmetry`, `row_stochastic` and `reach` (hops), as far as
+        the task does not tell it where the nodes are."""
+        places = getattr(getattr(thing, "told", None), "places", ())
         network = getattr(thing, "model", thing)
         reach = getattr(network, "reach", None)
+        kept = () if "points" in places else ("translation",) if "centred" in places else SYMMETRIES
         return cls(
-            symmetry=() if told is not None and "points" in told.places else ("translation",),
+            symmetry=tuple(s for s in getattr(network, "symmetry", ()) if s in kept),
             row_stochastic=bool(getattr(network, "row_stochastic", False)),
             reach=reach if isinstance(reach, int) else None,
         )

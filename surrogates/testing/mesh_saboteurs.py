@@ -29,6 +29,7 @@ class Smoothing(nn.Module):
         strength: of a step towards the mean.
     """
 
+    symmetry = ("translation",)
     row_stochastic = True
 
     def __init__(
