@@ -21,10 +21,10 @@ def flux(sample, tag, velocity):
 
 @pytest.mark.parametrize("creeping", [False, True])
 def test_steady_channels(creeping):
-    data = channel(samples=3, seed=2, creeping=creeping, size=0.07)
+    data = channel(samples=2, seed=2, creeping=creeping, size=0.07)
     assert data.provenance["residual"] < 1e-8
     assert set(data.tags) == {"inlet", "outlet", "wall", "cylinder"}
-    for sample, design in zip(data, channel_designs(data.provenance["settings"], range(3)), strict=True):
+    for sample, design in zip(data, channel_designs(data.provenance["settings"], range(2)), strict=True):
         u, p, points = sample.fields["velocity"], sample.fields["pressure"], sample.points
         assert not u[sample.tags["wall"] & ~sample.tags["inlet"]].any()
         assert not u[sample.tags["cylinder"]].any()
