@@ -94,6 +94,8 @@ class MeshParts:
     @classmethod
     def of(cls, sample: Any, inputs: NodeInputs, model: Any) -> MeshParts:
         """With the patterns that `model` asks for."""
+        if not np.isfinite(sample.points).all():
+            raise DomainError("a coordinate is not finite; repair the mesh or leave it out")
         if sample.cells and len(loose := sample.unused):
             raise DomainError(
                 f"{len(loose)} nodes belong to no cell (node {loose[0]} for one), and nothing reaches them; leave them "

@@ -230,6 +230,8 @@ class MeshMap(nn.Module):
         """Windows of data that fit into memory together: the first of each mesh, or with `targets` all."""
         if isinstance(data, MeshWindow | MeshSample):
             data = [data]
+        if not hasattr(data, "__len__") or (len(data) and not isinstance(data[0], MeshWindow | MeshSample)):
+            raise DomainError(f"a {type(data).__name__} holds no meshes; give a Meshes, a MeshSample or a list of them")
         if not len(data):
             raise DomainError("there are no meshes; give at least one")
         if not isinstance(data[0], MeshWindow):
