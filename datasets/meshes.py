@@ -162,7 +162,7 @@ class Meshes(Dataset[MeshSample]):
         first = {digest: row for row, digest in reversed(list(enumerate(self.row_hashes())))}
         return self[np.array(sorted(first.values()), dtype=int)]
 
-    def in_memory(self, most: int) -> Sequence[MeshSample]:
+    def in_memory(self, most: int) -> list[MeshSample] | Meshes:
         """The samples as a list, where there are no more than `most`."""
         return list(self) if len(self) <= most else self
 
