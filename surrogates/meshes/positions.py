@@ -72,10 +72,9 @@ class Positions(nn.Module):
         return features, _turns(places, self.pairs) if self.rotary else None
 
     def _of_edges(self, kind: str, count: int, graph: MeshGraph) -> Tensor:
-        parts = [
-            torch.from_numpy(self.kept(mesh, kind, count)).to(graph.points)
-            for mesh in _apart(graph.edges, graph.offsets)
-        ]
+        with torch._C._DisableFuncTorch():  # plain numbers, whatever transform is at work
+            arrays = [self.kept(mesh, kind, count) for mesh in _apart(graph.edges, graph.offsets)]
+        parts = [torch.from_numpy(array).to(graph.points) for array in arrays]
         if kind == "laplacian" and self.training:
             parts = [x * (2 * torch.randint(0, 2, (1, count), device=x.device) - 1) for x in parts]
         return torch.cat(parts)

@@ -112,6 +112,8 @@ def test_gradients_are_those_of_finite_differences(network):
     values, graph = inputs(network, n=8)
     leaves = (values.requires_grad_(), *network.blocks.parameters())
     assert torch.autograd.gradcheck(lambda v, *_: network(v, graph), leaves, fast_mode=True)
+    slope = torch.autograd.grad(network(values, graph).sum(), values)[0]
+    torch.testing.assert_close(torch.func.grad(lambda v: network(v, graph).sum())(values.detach()), slope)
 
 
 def test_lean_is_the_same_with_less_memory(network):
