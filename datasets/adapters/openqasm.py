@@ -49,7 +49,7 @@ def _parsed(text: str, file: str) -> Any:
     try:
         import openqasm3
     except ImportError:
-        raise MissingExtra("openqasm3 is not installed; pip install 'surrogates[quantum]'") from None
+        raise MissingExtra("openqasm3", "quantum") from None
     with door(file, reader="openqasm3"):
         return openqasm3.parse(text)
 

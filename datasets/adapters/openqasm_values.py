@@ -16,6 +16,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": math.exp, "ln": math.log, "log": math.log, "sqrt": math.sqrt, "floor": math.floor, "ceiling": math.ceil,
     "mod": operator.mod, "pow": operator.pow,
 }  # fmt: skip
+UNARY: dict[str, Callable[[Any], Any]] = {"-": operator.neg, "!": operator.not_, "~": operator.invert}
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "%": operator.mod,
     "**": operator.pow, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le,
@@ -59,7 +60,7 @@ def _value(node: Any, names: Mapping[str, Any], file: str) -> Any:
         raise FileError(f"{file}: {place(node)}: {node.name!r} has no value that is known before the circuit runs")
     if kind == "UnaryExpression":
         inside = _value(node.expression, names, file)
-        return {"-": operator.neg, "!": operator.not_, "~": operator.invert}[node.op.name](inside)
+        return UNARY[node.op.name](inside)
     if kind == "BinaryExpression":
         first, second = _value(node.lhs, names, file), _value(node.rhs, names, file)
         if node.op.name == "/" and all(isinstance(x, int) and not isinstance(x, bool) for x in (first, second)):

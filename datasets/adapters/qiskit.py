@@ -45,7 +45,7 @@ def to_qiskit(circuit: Circuit) -> Any:
         from qiskit.circuit import Parameter
         from qiskit.circuit.library import UnitaryGate
     except ImportError:
-        raise MissingExtra("qiskit is not installed; pip install 'surrogates[quantum]'") from None
+        raise MissingExtra("qiskit", "quantum") from None
     names = {name: Parameter(name) for name in circuit.parameters}
 
     def angle(value: Angle) -> Any:
