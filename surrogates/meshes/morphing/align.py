@@ -63,24 +63,28 @@ def align(sample: MeshSample, morphing: Morphing) -> Turned:
     The motion does not depend on how the mesh lay, as long as tags or principal axes tell its ends apart. Raises
     DomainError where no turn lets the boundaries correspond.
     """
-    goal = morphing.common.points[morphing.controls.nodes]
+    steady = morphing.controls.steady
+    used = steady if steady.any() else np.ones(len(steady), dtype=bool)
+    goal = morphing.common.points[morphing.controls.nodes][used]
+
+    def sample_controls(turn: Array, shift: Array) -> Array:
+        there = replace(sample, points=sample.points @ turn.T + shift)
+        return morphing.controls_of(there)[used]
+
     best: tuple[float, Array, Array] | None = None
     problem: DomainError | None = None
     for start in _starts(sample.points, goal):
         turn, shift = start
         try:
             for _ in range(_ROUNDS):
-                there = replace(sample, points=sample.points @ turn.T + shift)
-                more, step = _closest(morphing.controls_of(there), goal)
+                more, step = _closest(sample_controls(turn, shift), goal)
                 turn, shift = more @ turn, more @ shift + step
                 if np.abs(more - np.eye(len(more))).max() < _STILL:
                     break
         except DomainError as error:
             problem = error
             continue
-        gap = float(
-            np.square(morphing.controls_of(replace(sample, points=sample.points @ turn.T + shift)) - goal).sum()
-        )
+        gap = float(np.square(sample_controls(turn, shift) - goal).sum())
         if best is None or gap < best[0] * (1 - 1e-6):
             best = (gap, turn, shift)
     if best is None:

@@ -44,6 +44,13 @@ class Correspondence:
             self.parts.append([self._parameters(loop, curve) for curve in loop.curves])
         stacked = np.concatenate([nodes for part in self.parts for nodes, _ in part])
         self.nodes, self._first = np.unique(stacked, return_index=True)
+        curves = [
+            (c, nodes)
+            for loop, part in zip(self.loops, self.parts, strict=True)
+            for c, (nodes, _) in zip(loop.curves, part, strict=True)
+        ]
+        held = np.concatenate([np.full(len(nodes), not c.closed) for c, nodes in curves])
+        self.steady = held[self._first]  # those whose images turn with the mesh: arc length between changes of tags
 
     def __call__(self, points: Array, cells: Mapping[str, Array], tags: Mapping[str, Array]) -> Array:
         """Images (b, 2) of `nodes` on the boundary of another mesh.

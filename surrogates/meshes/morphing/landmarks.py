@@ -20,6 +20,7 @@ class Landmarks:
     def __init__(self, fields: Mapping[str, Array], name: str) -> None:
         self.name = name
         self.numbers, self.nodes = self._read(fields)
+        self.steady = np.ones(len(self.nodes), dtype=bool)
 
     def __call__(self, points: Array, fields: Mapping[str, Array]) -> Array:
         """Their places (b, d) in another mesh."""
