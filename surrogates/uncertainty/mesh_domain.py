@@ -54,7 +54,8 @@ class MeshDomain:
         known = np.array([list(row.values()) for row in every])
         mean, scale = known.mean(axis=0), known.std(axis=0)
         unit = _usual(every[0], mean)
-        found = cls(names, *(torch.from_numpy(x) for x in (mean, scale + _FLOOR * unit)), 0.0, 0.0, parameters, tags)
+        scales = torch.from_numpy(scale + _FLOOR * unit)
+        found = cls(names, torch.from_numpy(mean), scales, 0.0, 0.0, parameters, tags)
         scores = [
             max(found._judged(row)[0] for row in _rows(task, calibration[k], parameters, tags))
             for k in range(len(calibration))
@@ -98,9 +99,9 @@ class MeshDomain:
     @classmethod
     def from_state(cls, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> MeshDomain:
         """The detector that `state` described."""
-        words = (tuple(plain[name]) for name in ("parameters", "tags"))
-        numbers = (float(plain[name]) for name in ("threshold", "false_alarms"))
-        return cls(tuple(plain["names"]), tensors["mean"], tensors["scale"], *numbers, *words)
+        names, parameters, tags = (tuple(plain[name]) for name in ("names", "parameters", "tags"))
+        threshold, rate = float(plain["threshold"]), float(plain["false_alarms"])
+        return cls(names, tensors["mean"], tensors["scale"], threshold, rate, parameters, tags)
 
 
 def described(sample: Any, parameters: Sequence[str], tags: Sequence[str]) -> dict[str, float]:
