@@ -36,7 +36,7 @@ def in_parts(
         inside = depends_on(model, own, graph.patterns)
         kept = inside.nonzero().squeeze(1)
         here = None if turns is None else (turns[0][kept], turns[1][kept])
-        names = {name for block in model.blocks for name in block.names}
+        names = {name for heads in model.heads_of_blocks for name in heads}
         patterns = {name: within(graph.patterns[name], inside) for name in names}
         found = model.process(nodes[kept], here, patterns)
         result[own] = found[torch.searchsorted(kept, own)]
@@ -47,9 +47,9 @@ def depends_on(model: MeshTransformer, own: Int[Tensor, "own"], patterns: Mappin
     """The nodes, in the order of the patterns, that results at `own` may depend on."""
     inside = torch.zeros(next(iter(patterns.values())).rows, dtype=torch.bool, device=own.device)
     inside[own] = True
-    for block in reversed(list(model.blocks)):
+    for heads in reversed(model.heads_of_blocks):
         before = inside.clone()
-        for name in set(block.names):
+        for name in set(heads):
             pattern = patterns[name]
             before[pattern.senders[inside[pattern.receivers]]] = True
         inside = before

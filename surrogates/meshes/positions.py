@@ -115,7 +115,7 @@ class _Kept:
     def __call__(self, mesh: Csr, kind: str, count: int) -> np.ndarray:
         digest = hashlib.blake2b(f"{kind} {count}".encode(), digest_size=16)
         for array in (mesh.starts, mesh.senders):
-            digest.update(array.numpy())
+            digest.update(array.numpy().tobytes())
         key = digest.digest()
         if key in self.found:
             self.found.move_to_end(key)

@@ -89,7 +89,7 @@ class MeshTransformer(nn.Module):
             "bfloat16": bfloat16,
         }
         self.dim, self.in_channels, self.out_channels = dim, in_channels, out_channels
-        self.lean, self.bfloat16 = lean, bfloat16
+        self.lean, self.half = lean, bfloat16
         inputs = in_channels + self.positions.features
         self.encode = nn.Sequential(MLP([inputs, width, width], activation=nn.GELU), nn.LayerNorm(width))
         names = [[self.pattern.name(head, layer) for head in range(heads)] for layer in range(depth)]
@@ -119,7 +119,7 @@ class MeshTransformer(nn.Module):
     ) -> Float[Tensor, "nodes width"]:
         """All blocks."""
         for block in self.blocks:
-            with torch.autocast(nodes.device.type, torch.bfloat16, enabled=self.bfloat16 or _autocast(nodes)):
+            with torch.autocast(nodes.device.type, torch.bfloat16, enabled=self.half or _autocast(nodes)):
                 if self.lean and torch.is_grad_enabled():
                     nodes = checkpoint(block, nodes, turns, patterns, use_reentrant=False, preserve_rng_state=False)
                 else:
@@ -133,6 +133,11 @@ class MeshTransformer(nn.Module):
             return result
         return torch.empty_like(result).index_copy(0, graph.patterns[ORDER].senders, result)
 
+    @property
+    def heads_of_blocks(self) -> list[list[str]]:
+        """The pattern of each head, block by block."""
+        return [block.names for block in self.blocks if isinstance(block, Block)]
+
     def _check(self, values: Tensor, graph: MeshGraph) -> None:
         points = tuple(graph.points.shape)
         if tuple(values.shape) != (points[0], self.in_channels) or points[1] != self.dim:
@@ -141,7 +146,9 @@ class MeshTransformer(nn.Module):
                 f"(nodes, {self.in_channels} channels) at (nodes, {self.dim} coordinates): make it with dim and "
                 "in_channels of your data, or select other fields"
             )
-        wanted = {name for block in self.blocks for name in block.names} | ({ORDER} if self.pattern.reorder else set())
+        wanted = {name for names in self.heads_of_blocks for name in names} | (
+            {ORDER} if self.pattern.reorder else set()
+        )
         missing = sorted(wanted - set(graph.patterns))
         if missing:
             raise DomainError(
@@ -186,7 +193,7 @@ class Block(nn.Module):
             return csr_attention(q, k, v, patterns[self.names[0]]).view(n, -1)
         parts: dict[int, Tensor] = {}
         for group in self.groups:
-            found = csr_attention(*(x[:, group] for x in (q, k, v)), patterns[self.names[group[0]]])
+            found = csr_attention(q[:, group], k[:, group], v[:, group], patterns[self.names[group[0]]])
             parts |= dict(zip(group, found.unbind(1), strict=True))
         return torch.cat([parts[h] for h in range(self.heads)], dim=1)
 
