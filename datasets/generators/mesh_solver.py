@@ -121,7 +121,7 @@ def mesh_solver_of(data: Meshes) -> PlateSolver | None:
         return None
 
 
-def _material(sample: MeshSample) -> dict[str, float]:
+def _material(sample: MeshSample) -> dict[str, Any]:
     return {name: float(sample.parameters[name]) for name in ("young", "poisson")}
 
 

@@ -244,7 +244,10 @@ def _checked(
         raise DomainError(
             f"stiffeners=({fewest}, {most}), patches={patches}; give 0 <= fewest <= most <= {_MOST} and patches from 0"
         )
-    choices = {**_SUPPORTS, **{e: (w,) if isinstance(w, str) else tuple(w) for e, w in supports.items()}}
+    choices: dict[str, Sequence[str]] = {
+        **_SUPPORTS,
+        **{e: (w,) if isinstance(w, str) else tuple(w) for e, w in supports.items()},
+    }
     for edge, words in choices.items():
         if edge not in EDGES or not words or not set(words) <= set(SUPPORTS):
             raise DomainError(

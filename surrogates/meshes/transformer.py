@@ -89,7 +89,7 @@ class MeshTransformer(nn.Module):
             "bfloat16": bfloat16,
         }
         self.dim, self.in_channels, self.out_channels = dim, in_channels, out_channels
-        self.lean, self.half = lean, bfloat16
+        self.lean, self.half_products = lean, bfloat16
         inputs = in_channels + self.positions.features
         self.encode = nn.Sequential(MLP([inputs, width, width], activation=nn.GELU), nn.LayerNorm(width))
         names = [[self.pattern.name(head, layer) for head in range(heads)] for layer in range(depth)]
@@ -119,7 +119,7 @@ class MeshTransformer(nn.Module):
     ) -> Float[Tensor, "nodes width"]:
         """All blocks."""
         for block in self.blocks:
-            with torch.autocast(nodes.device.type, torch.bfloat16, enabled=self.half or _autocast(nodes)):
+            with torch.autocast(nodes.device.type, torch.bfloat16, enabled=self.half_products or _autocast(nodes)):
                 if self.lean and torch.is_grad_enabled():
                     nodes = checkpoint(block, nodes, turns, patterns, use_reentrant=False, preserve_rng_state=False)
                 else:

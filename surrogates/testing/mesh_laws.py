@@ -108,8 +108,8 @@ def remeshing(ask: MeshProbe, samples: Sequence[MeshSample], claims: MeshClaims,
     sample = samples[0]
     try:
         fine = refined(sample)
-    except DomainError as error:
-        return [not_applicable("remeshing", UNIT, str(error))]
+    except DomainError as refused:
+        return [not_applicable("remeshing", UNIT, str(refused))]
     before, after = ask(sample), ask(fine)
     error = max(
         float(np.sqrt(np.mean(np.square(np.take(after[n], range(len(sample)), axis=_nodes(after[n], fine)) - x))))

@@ -158,8 +158,8 @@ def calibrate(members: Any, train: Any, calibration: Any, *, level: float = LEVE
     steps = tuple(sorted(reached - {0}))
     bands = {}
     for name, parts in tables.items():
-        rows, step, error, sample = (torch.cat(column) for column in zip(*parts, strict=True))
-        kind = torch.tensor([class_of(int(s), steps) for s in step.tolist()])
+        rows, when, error, sample = (torch.cat(column) for column in zip(*parts, strict=True))
+        kind = torch.tensor([class_of(int(s), steps) for s in when.tolist()])
         found = _band(rows, kind, error, sample, 1 + len(steps), level)
         if found is None:
             raise _too_few(count, level)
