@@ -35,7 +35,7 @@ def errors(unit: Finished) -> Section:
             row += [percent(s.trivial.get(field)), percent(s.persistence.get(field)), percent(s.rrmse.get(field))]
             rows.append([*row, number(s.rmse.get(field)), number(s.max_error.get(field))])
             if file == unit.result.files[0] and field == _main(s):
-                found[name] = unit.arrays(s.file)["relative_l2"]
+                found[name] = unit.arrays(s.file)[f"{field}_relative_l2"]
     note = (
         "Relative L2: |prediction - solver| / |solver| over the domain (with the mass matrix of the elements, so that "
         "refinement does not change it), mean over meshes. Beside it the best constant field, and no change in time. "
@@ -260,7 +260,7 @@ def _pays(unit: Finished, run: FinishedRun, found: dict[str, Any], solver: list[
         trained = next((u for u in run.units if u.name == name), None)
         training = 0.0 if trained is None else trained.cpu_seconds
         error = _of(unit, name).relative_l2
-        field = next((f for f in error if f in solver[0]["error"] or len(solver) == 1), None)
+        field = next((f for f in _of(unit, name).fields if f in solver[0]["error"]), None)
         good = [s for s in solver if s["coarser"] == 1 or (field and s["error"].get(field, math.inf) <= error[field])]
         best = min(good, key=lambda s: float(s["seconds"]))
         spent = f"{name}: invested {data:.0f} CPU s for data and {training:.1f} CPU s for training"
