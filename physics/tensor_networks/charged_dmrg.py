@@ -158,13 +158,13 @@ class ChargedSearch:
 
     alpha = 0.0  # there is no subspace expansion here
 
-    def __init__(self, operator: ChargedMPO, start: MPS, cutoff: float, tol: float, seed: int) -> None:
+    def __init__(self, operator: ChargedMPO, start: MPS, cutoff: float, seed: int) -> None:
         kind = torch.promote_types(operator.operator.dtype, start.dtype)
         self.site_charges, self.center, self.cutoff = operator.site, len(start) - 1, cutoff
         self.gains, self.like = operator.channels, start.tensors[0].to(kind)
         self.sites = [Channels(w.to(self.like)) for w in operator.operator.tensors]
         self.tensors, self.bonds = _by_charge([t.to(kind) for t in start.canonical(0).tensors], operator.site)
-        self.tol = math.sqrt(0.01 * tol / len(start))
+        self.tol = 1e-3
         self.generator = torch.Generator().manual_seed(seed)
         count = len(start)
         self.left = [ChargedBlock(self.bonds[0], 0, {})] * (count + 1)

@@ -24,6 +24,7 @@ from surrogates.physics.tensor_networks.charged_dmrg import ChargedSearch
 from surrogates.physics.tensor_networks.charges import charged_mpo
 from surrogates.physics.tensor_networks.effective import OneSite, TwoSite
 from surrogates.physics.tensor_networks.environments import Environments
+from surrogates.physics.tensor_networks.estimates import Sweep, check_memory, estimate, warn_of_truncation
 from surrogates.physics.tensor_networks.lanczos import Lowest, lowest
 from surrogates.physics.tensor_networks.measure import energy_and_variance
 from surrogates.physics.tensor_networks.mpo import MPO, mpo
@@ -34,18 +35,9 @@ from surrogates.physics.tensor_networks.truncate import split_by_gram
 _ROUNDING = 1e-13  # of |E|, below which an energy cannot settle
 _EARLY = 1e-6  # of |E|: a change for which the last bond dimension but one has done its work
 _VECTORS = 4  # of Lanczos at a bond
+_COARSE = 1e-3  # residual in the first sweeps
 _ALPHA = 0.1  # of subspace expansion at the start
 _MIXED = 1e-6  # overlap squared with a state that was to be kept away
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """One sweep from end to end: energy after it, largest bond, largest discarded weight of a cut, noise added."""
-
-    energy: float
-    chi: int
-    discarded: float
-    noise: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,8 @@ class Schedule:
         max_sweeps: from one end to the other. cutoff: discarded weight of a cut that is given up for a smaller bond.
         noise: weight of a random state mixed into the sites before each cut, by sweep. grow: sweeps at each bond
             dimension before it doubles. penalty: energy of an overlap with a state that is kept away,
-            larger than the gap. seed: of the noise.
+            larger than the gap. seed: of the noise. accuracy: wanted of the energy; where chi_max is too small for it a
+            SurrogatesWarning tells the estimated error and the bond dimension that would do.
     """
 
     max_sweeps: int = 60
@@ -65,6 +58,7 @@ class Schedule:
     grow: int = 1
     penalty: float = 20.0
     seed: int = 0
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +78,13 @@ class GroundState:
     converged: bool
     state: MPS
     sweeps: tuple[Sweep, ...]
+
+    @property
+    def error_estimate(self) -> float:
+        """By how much truncation raises the energy: its line against the discarded weight, drawn through the last sweep
+        of each of the two largest bond dimensions, ends that far below. nan where there are no two without noise.
+        """
+        return estimate(self.sweeps)[0]
 
 
 def dmrg(
@@ -110,6 +111,7 @@ def dmrg(
     """
     operator = mpo(model) if isinstance(model, Hamiltonian) else model
     check(operator, start, chi_max)
+    check_memory(operator, start.dtype, chi_max)
     if sites not in ("one", "two"):
         raise DomainError(f"sites={sites!r}; choose one or two")
     for other in above:
@@ -122,20 +124,23 @@ def dmrg(
         if not isinstance(model, Hamiltonian) or sites == "one" or above:
             raise DomainError("conserve goes with a model of terms, two sites at a time, and no states above; drop one")
         charged = charged_mpo(model, conserve)
-        search = ChargedSearch(charged, start, schedule.cutoff, energy_tol, schedule.seed)
+        search = ChargedSearch(charged, start, schedule.cutoff, schedule.seed)
     else:
-        search = _Search(operator, start, above, schedule, energy_tol)
+        search = _Search(operator, start, above, schedule)
     sweep_once = search.one_site if isinstance(search, _Search) and sites == "one" else search.two_sites
+    # of residuals: an energy's error is their square over a gap, so they follow the changes of the energy down
+    finest, search.tol = 0.1 * math.sqrt(energy_tol / len(start)), _COARSE
     sweeps: list[Sweep] = []
     chi, settled, energy, stay = min(chi_max, max(16, *start.bonds)), False, math.inf, 0
     for number in range(schedule.max_sweeps):
         noise = schedule.noise[number] if number < len(schedule.noise) else 0.0
         last, full = energy, chi == chi_max
         energy, lost = sweep_once(chi, noise)
-        sweeps.append(Sweep(energy, search.widest(), lost, noise))
+        sweeps.append(Sweep(energy, search.widest(), lost, noise, chi))
         if progress is not None:
             progress(sweeps[-1])
         change, stay = abs(last - energy), stay + 1
+        search.tol = max(finest, min(_COARSE, 0.1 * math.sqrt(change / len(start))))
         quiet = noise == 0 and search.alpha == 0
         settled = full and quiet and change < max(energy_tol, _ROUNDING * abs(energy) * len(start))
         if settled:
@@ -146,6 +151,8 @@ def dmrg(
             search.alpha = 0.0
         if not full and (early if 2 * chi >= chi_max and conserve is None else stay >= schedule.grow):
             chi, stay = min(chi_max, 2 * chi), 0
+    if schedule.accuracy is not None:
+        warn_of_truncation(sweeps, chi_max, schedule.accuracy)
     known = search.energy_and_variance() if isinstance(search, ChargedSearch) else None
     found = search.state(start).canonical(0).normalized()
     settled = settled and all(found.fidelity(other) < _MIXED for other in above)
@@ -156,15 +163,14 @@ def dmrg(
 class _Search:
     """Tensors that change in place, with their environments; `alpha` is the weight of subspace expansion."""
 
-    def __init__(self, operator: MPO, start: MPS, above: Sequence[MPS], schedule: Schedule, tol: float) -> None:
+    def __init__(self, operator: MPO, start: MPS, above: Sequence[MPS], schedule: Schedule) -> None:
         kind = functools.reduce(torch.promote_types, (o.dtype for o in (start, *above)), operator.dtype)
         self.tensors, self.center = [t.to(kind) for t in start.canonical(0).normalized().tensors], 0
         self.schedule, self.alpha = schedule, 0.0
         self.environments = Environments(self.tensors, operator.tensors, 0)
         self.overlaps = Overlaps(above, self.tensors, 0)
         self.generator = torch.Generator().manual_seed(schedule.seed)
-        # of a residual: the energy's error is its square over a gap
-        self.tol = math.sqrt(0.01 * tol / len(self.tensors))
+        self.tol = _COARSE
         self.fresh = True
 
     def widest(self) -> int:

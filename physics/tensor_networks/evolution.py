@@ -24,7 +24,8 @@ class Evolution:
         times: (n,) of the measurements, with 0 and the end. measured: by name, (n, sites) or what a function gave.
         energy: (n,) <H>, constant for real time. norm: (n,), what truncation and rounding left of it, before the state
             is normalised. chi: (n,) largest bond. state: at the last time. discarded: sum of discarded weights; a bound
-            of the distance to the untruncated state is `error_bound`, the sum of their roots.
+            of the distance to the untruncated state is `error_bound`, the sum of their roots. log_norm: (n,) of the
+            norm that imaginary time has given the state since the start; zero in real time.
     """
 
     times: Tensor
@@ -35,6 +36,7 @@ class Evolution:
     state: MPS
     discarded: float
     error_bound: float
+    log_norm: Tensor
 
 
 @dataclass
@@ -45,15 +47,16 @@ class Record:
     energy_of: Callable[[MPS], float]
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, time: float, state: MPS, norm: float) -> None:
+    def take(self, time: float, state: MPS, norm: float, log_norm: float = 0.0) -> None:
         """Measure the state at a time."""
         found = {name: _measured(state, what) for name, what in self.measure.items()}
         chi = max(state.bonds, default=1)
-        self.rows.append({"time": time, "energy": self.energy_of(state), "norm": norm, "chi": chi, "found": found})
+        numbers = {"time": time, "energy": self.energy_of(state), "norm": norm, "chi": chi, "log_norm": log_norm}
+        self.rows.append({**numbers, "found": found})
 
     def done(self, state: MPS, discarded: float, bound: float) -> Evolution:
         """All rows together."""
-        columns = {k: torch.tensor([row[k] for row in self.rows]) for k in ("time", "energy", "norm", "chi")}
+        columns = {k: torch.tensor([row[k] for row in self.rows]) for k in self.rows[0] if k != "found"}
         found = {name: torch.stack([row["found"][name] for row in self.rows]) for name in self.measure}
         return Evolution(
             columns["time"].double(),
@@ -64,6 +67,7 @@ class Record:
             state,
             discarded,
             bound,
+            columns["log_norm"].double(),
         )
 
 

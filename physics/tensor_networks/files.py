@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import torch
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import FileError
 from surrogates.physics.lattice.sites import Site
 from surrogates.physics.tensor_networks.mpo import MPO
 from surrogates.physics.tensor_networks.mps import MPS
@@ -45,11 +45,11 @@ def save(what: MPS | MPO, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> MPS | MPO:
-    """What `save` wrote. Raises DomainError for a missing or damaged file, or one of another kind."""
+    """What `save` wrote. Raises FileError for a missing or damaged file, or one of another kind."""
     try:
         with h5py.File(path, "r") as file:
             if int(file.attrs.get("surrogates", 0)) != _FORMAT or file.attrs.get("kind") not in ("MPS", "MPO"):
-                raise DomainError(f"{path} holds no state or operator of format {_FORMAT}; write it with save")
+                raise FileError(f"{path} holds no state or operator of format {_FORMAT}; write it with save")
             tensors = tuple(torch.from_numpy(_array(file, f"tensor_{n}")) for n in range(int(file.attrs["sites"])))
             if file.attrs["kind"] == "MPO":
                 return MPO(tensors)
@@ -65,13 +65,13 @@ def load(path: str | Path) -> MPS | MPO:
             numbers = (float(a["log_norm"]), site, float(a["discarded"]), float(a["bound"]))
             return MPS(tensors, None if center < 0 else center, *numbers)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DomainError(f"{path} cannot be read ({error}); give a file written by save") from error
+        raise FileError(f"{path} cannot be read ({error}); give a file written by save") from error
 
 
 def _array(group: h5py.Group, key: str) -> np.ndarray:
     """A dataset that lies in this file itself."""
     if not isinstance(group.get(key, getlink=True), h5py.HardLink) or not isinstance(group[key], h5py.Dataset):
-        raise DomainError(f"{group.file.filename}: {key} is no array of this file")
+        raise FileError(f"{group.file.filename}: {key} is no array of this file")
     if group[key].is_virtual or group[key].external:
-        raise DomainError(f"{group.file.filename}: the numbers of {key} lie in another file")
+        raise FileError(f"{group.file.filename}: the numbers of {key} lie in another file")
     return np.asarray(group[key][()])

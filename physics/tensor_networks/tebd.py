@@ -6,6 +6,7 @@ that of Forest and Ruth (10.1016/0167-2789(90)90019-L), three of them with lengt
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -17,7 +18,7 @@ from surrogates.physics.tensor_networks.evolution import Evolution, Measure, Rec
 from surrogates.physics.tensor_networks.measure import expect_operator
 from surrogates.physics.tensor_networks.mpo import mpo
 from surrogates.physics.tensor_networks.mps import MPS
-from surrogates.physics.tensor_networks.truncate import split
+from surrogates.physics.tensor_networks.truncate import split_by_gram
 
 _FOREST_RUTH = 1 / (2 - 2 ** (1 / 3))
 
@@ -46,7 +47,7 @@ def tebd(
         raise DomainError(f"the model has {model.length} sites and the start {len(start)}; give equal ones")
     count, bonds = steps_of(time, dt), bond_hamiltonians(model)
     state = start.canonical(0).normalized()
-    if not imaginary:
+    if not imaginary or any(h.imag.any() for h in bonds):
         state = replace(state, tensors=tuple(t.to(torch.complex128) for t in state.tensors))
     operator = mpo(model)
     record = Record(measure or {}, lambda s: expect_operator(operator, s).real)
@@ -58,7 +59,7 @@ def tebd(
         chain.step(float(dt), lengths, first=(number - 1) % every == 0, last=last)
         if last:
             state = replace(state, tensors=tuple(chain.tensors), center=chain.center)
-            record.take(number * dt, state.normalized(), chain.norm)
+            record.take(number * dt, state.normalized(), chain.norm, chain.log_norm)
     return record.done(state.normalized(), chain.discarded, chain.bound)
 
 
@@ -91,7 +92,7 @@ class _Chain:
     def __init__(self, state: MPS, bonds: list[Tensor], rate: complex | float, chi_max: int, cutoff: float) -> None:
         self.tensors, self.center, self.d = list(state.tensors), 0, state.site.dimension
         self.bonds, self.rate, self.chi_max, self.cutoff = bonds, rate, chi_max, cutoff
-        self.discarded, self.bound, self.norm = 0.0, 0.0, 1.0
+        self.discarded, self.bound, self.norm, self.log_norm = 0.0, 0.0, 1.0, 0.0
         self.gates: dict[float, list[Tensor]] = {}
 
     def step(self, dt: float, lengths: list[float], *, first: bool, last: bool) -> None:
@@ -104,7 +105,8 @@ class _Chain:
             self._layer(0, dt * (length + following) / 2)
         if self.rate == -1.0:
             t = self.tensors[self.center]
-            self.tensors[self.center] = t / torch.linalg.vector_norm(t)
+            size = torch.linalg.vector_norm(t)
+            self.tensors[self.center], self.log_norm = t / size, self.log_norm + math.log(size)
         self.norm = float(torch.linalg.vector_norm(self.tensors[self.center]))
 
     def _layer(self, parity: int, dt: float) -> None:
@@ -126,7 +128,7 @@ class _Chain:
         l, d1, d2, r = theta.shape
         theta = torch.matmul(gate, theta.reshape(l, d1 * d2, r)).reshape(l * d1, d2 * r)
         way = "right" if forward else "left"
-        cut = split(theta, chi_max=self.chi_max, cutoff=self.cutoff, absorb=way)
+        cut = split_by_gram(theta, chi_max=self.chi_max, cutoff=self.cutoff, absorb=way)
         self.discarded, self.bound = self.discarded + cut.discarded, self.bound + cut.discarded**0.5
         self.tensors[n], self.tensors[n + 1] = cut.left.reshape(l, d1, -1), cut.right.reshape(-1, d2, r)
         self.center = n + 1 if forward else n

@@ -62,6 +62,9 @@ PAPER_FILES = {
     "physics/tensor_networks/sampling.py": "1201.3974",
     "physics/tensor_networks/subspace_expansion.py": "1501.05504",
     "physics/tensor_networks/infinite_dmrg.py": "0804.2509",
+    "physics/tensor_networks/charged_dmrg.py": "1008.4774",
+    "physics/tensor_networks/global_expansion.py": "2005.06104",
+    "physics/tensor_networks/thermal.py": "10.1103/PhysRevLett.93.207204",
 }
 REFERENCE = re.compile(r"arXiv:\d{4}\.\d{4,5}|10\.\d{4,9}/\S+|ISBN")
 

@@ -1,17 +1,19 @@
 """One-site DMRG's cuts, excited states, and endless chains against exact levels and integrals."""
 
 import math
+import warnings
 
 import pytest
 import torch
 from scipy.integrate import quad
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, SurrogatesWarning
 from surrogates.physics.lattice import hamiltonian, heisenberg, j1j2, tfim
 from surrogates.physics.lattice.exact import ground_state
 from surrogates.physics.tensor_networks import MPS, Schedule, dmrg, infinite_dmrg, mpo
 from surrogates.physics.tensor_networks import subspace_expansion as expansion
 from surrogates.physics.tensor_networks.environments import Environments
+from surrogates.physics.tensor_networks.estimates import memory_needed
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -56,6 +58,24 @@ def test_endless_chains():
         )
     dimers = hamiltonian(12, [(1.0, [(s, a), (s, a + 1)]) for a in range(0, 11, 2) for s in ("Sx", "Sy", "Sz")])
     assert infinite_dmrg(dimers, chi_max=8).energy == pytest.approx(-0.375, abs=1e-10)
+
+
+def test_errors_are_estimated_from_the_sweeps():
+    """Against a search that cuts nothing: the right size, a warning with a chi that does, memory before it is used."""
+    model = heisenberg(20)
+    exact = dmrg(model, MPS.neel(20), chi_max=128)
+    assert exact.error_estimate < 1e-9
+    found = dmrg(model, MPS.neel(20), chi_max=16)
+    assert 0.2 < found.error_estimate / (found.energy - exact.energy) < 5
+    with pytest.warns(SurrogatesWarning, match="chi_max=16 leaves an error of about"):
+        dmrg(model, MPS.neel(20), chi_max=16, schedule=Schedule(accuracy=1e-8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dmrg(model, MPS.neel(20), chi_max=64, schedule=Schedule(accuracy=1e-8))
+    with pytest.raises(DomainError, match=r"chi_max=\d+ fits"):
+        dmrg(heisenberg(400), MPS.neel(400), chi_max=10**6)
+    less = memory_needed(mpo(heisenberg(100)), torch.float64, 128)
+    assert 3.5 < memory_needed(mpo(heisenberg(100)), torch.float64, 256) / less < 4
 
 
 def test_bad_searches_are_named():

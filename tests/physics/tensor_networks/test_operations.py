@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, FileError
 from surrogates.physics.lattice import heisenberg, hubbard, spin, tfim
 from surrogates.physics.lattice.exact import matrix
 from surrogates.physics.tensor_networks import (
@@ -130,7 +130,7 @@ def test_files_keep_every_bit(tmp_path):
     save(operator, tmp_path / "operator.h5")
     assert all(torch.equal(a, b) for a, b in zip(operator.tensors, load(tmp_path / "operator.h5").tensors, strict=True))
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:3000])
-    with pytest.raises(DomainError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         load(tmp_path / "state.h5")
 
 
