@@ -18,6 +18,9 @@ KINDS = {
     "meshes": "a file of meshes with fields",
     "mesh parts": "named files of meshes (train, valid, ...)",
     "mesh surrogate": "a trained surrogate on meshes",
+    "quantum state": "a state of a chain (.h5)",
+    "circuit": "a circuit in OpenQASM",
+    "quantum result": "what a step on chains or circuits found",
     "nothing": "no output that a step can take",
 }
 
@@ -113,3 +116,6 @@ TrainedEquation = Annotated[str, Takes("equation")]
 EquationProblem = Annotated[dict[str, Any], Part(("surrogates.pinns.problems",))]
 EquationModel = Annotated[dict[str, Any], Part(("surrogates.pinns",))]
 EquationWeighting = Annotated[dict[str, Any], Part(("surrogates.pinns.causal",))]
+QuantumState = Annotated[str, Takes("quantum state")]
+CircuitFile = Annotated[str, Takes("circuit")]
+QuantumResult = Annotated[str, Takes("quantum result")]

@@ -121,7 +121,7 @@ def test_for_each_over_list_range_and_data_set():
 def test_recipes_are_valid(tmp_path):
     for name, path in recipes().items():
         text = path.read_text(encoding="utf-8")
-        for own in ("frames.extxyz", "fields.h5", "meshes"):
+        for own in ("frames.extxyz", "fields.h5", "meshes", "circuit.qasm"):
             (tmp_path / own).write_text("", encoding="utf-8")
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
         for quick in (False, True):

@@ -15,6 +15,7 @@ from surrogates.workflows.report import crystals_criteria as crystals
 from surrogates.workflows.report import equations_criteria as equations
 from surrogates.workflows.report import fields_criteria as fields
 from surrogates.workflows.report import meshes_criteria as meshes
+from surrogates.workflows.report import quantum_criteria as quantum
 from surrogates.workflows.report.accuracy import ordered, slope
 from surrogates.workflows.report.finished import Finished, FinishedRun
 from surrogates.workflows.report.verdict import Criterion
@@ -30,6 +31,8 @@ def criteria(run: FinishedRun) -> list[Criterion]:
         return list(equations.criteria(run))
     if any(unit for kind in (*meshes.TRAINING, "evaluate_mesh_surrogate") for unit in run.of(kind)):
         return list(meshes.criteria(run))
+    if any(unit.use in quantum.STEPS for unit in run.units):
+        return list(quantum.criteria(run))
     evaluated = next(run.of("evaluate"), None)
     found = [*_data(run), *(_accuracy(evaluated) if evaluated else [Criterion("force error", None, essential=True)])]
     if evaluated is not None:

@@ -14,6 +14,7 @@ from surrogates.workflows.report import (
     fields,
     mesh_training,
     meshes,
+    quantum,
     simulations,
     training,
 )
@@ -43,6 +44,10 @@ def sections(run: FinishedRun) -> Iterator[Section]:
         yield from equations.judged(unit, run)
     for unit in run.of("evaluate_mesh_surrogate"):
         yield from meshes.judged(unit, run)
+    for unit in run.of("evaluate_quantum"):
+        yield quantum.exact(unit)
+    for unit in run.units:
+        yield from quantum.STEPS.get(unit.use, quantum.nothing)(unit)
     for unit in run.of("rollout"):
         yield fields.rollout(unit)
     for unit in run.of("train"):
