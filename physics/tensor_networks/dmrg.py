@@ -131,7 +131,7 @@ def dmrg(
     # of residuals: an energy's error is their square over a gap, so they follow the changes of the energy down
     finest, search.tol = 0.1 * math.sqrt(energy_tol / len(start)), _COARSE
     sweeps: list[Sweep] = []
-    chi, settled, energy, stay = min(chi_max, max(16, *start.bonds)), False, math.inf, 0
+    chi, settled, energy, stay = min(chi_max, max(1, min(16, chi_max // 2), *start.bonds)), False, math.inf, 0
     for number in range(schedule.max_sweeps):
         noise = schedule.noise[number] if number < len(schedule.noise) else 0.0
         last, full = energy, chi == chi_max
