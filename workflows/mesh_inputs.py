@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -109,12 +110,12 @@ def predicted(surrogate: Any, data: Any) -> Iterator[MeshPrediction]:
 
 def foreign(surrogate: Any, data: Meshes) -> float | None:
     """Share of meshes that the out-of-data detector calls unlike the training data; None without one."""
-    domain, task = getattr(surrogate, "domain", None), task_of(surrogate)
+    domain = getattr(surrogate, "domain", None)
     if domain is None:
         return None
-    windows = data if task is None else MeshWindows(data, task.span).first()
-    flags = [domain.foreign(one) if task is None else domain.foreign(task, one) for one in windows]
-    return float(np.mean([bool(flag) for flag in flags]))
+    task: Any = task_of(surrogate) or SimpleNamespace(span=None, input_layout=SimpleNamespace(blocks=()))  # of panels
+    windows = MeshWindows(data, task.span).first()
+    return float(np.mean([bool(domain.foreign(task, window)) for window in windows]))
 
 
 def papers_of(surrogate: Any) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def scores(surrogate: Any, data: Meshes, arrays: Path, progress: Progress = sile
         fields=tuple(found),
         samples=len({p[0] for p in sums.places}),
         nodes=float(np.mean([p[2] for p in sums.places])),
-        **by,
+        **by,  # type: ignore[arg-type]
         trivial={name: _constant(sums.integrals[name]) for name in found},
         persistence={name: measures(errors)["relative_l2"] for name, errors in sums.still.items()},
         quantities={f"peak {name}": _quantity(_peaks(sums, name)) for name in found},
@@ -223,7 +223,7 @@ def _flat(values: np.ndarray, nodes: int) -> np.ndarray:
 
 def _constant(integrals: Sequence[tuple[float, np.ndarray, float]]) -> float:
     """Relative L2 of the constant that is the mean over all domains, mean over meshes."""
-    mean = sum(i[1] for i in integrals) / sum(i[2] for i in integrals)
+    mean = np.sum([i[1] for i in integrals], axis=0) / sum(i[2] for i in integrals)
     left = [whole - 2 * mean @ first + mean @ mean * size for whole, first, size in integrals]
     sizes = [max(whole, 1e-300) for whole, _, _ in integrals]
     return float(np.mean(np.sqrt(np.maximum(left, 0.0) / sizes)))

@@ -77,7 +77,8 @@ def _output(path: Path, kind: str) -> dict[str, Any]:
         return {"digest": sha256(path)}
     from surrogates.datasets import Fields, Meshes, Structures
 
-    data: Any = {"structures": Structures, "fields": Fields, "meshes": Meshes}[kind].open(path)
+    kinds: dict[str, Any] = {"structures": Structures, "fields": Fields, "meshes": Meshes}
+    data = kinds[kind].open(path)
     return {"digest": data.hash, "count": len(data)}
 
 

@@ -200,7 +200,9 @@ def _draw(
         axis.add_collection(shown)
         axis.autoscale_view()
     else:
-        shown = axis.tripcolor(*points.T, triangles, values, shading="gouraud", vmin=low, vmax=high, **style)
+        x, y = points.T
+        style |= {"triangles": triangles, "shading": "gouraud", "vmin": low, "vmax": high}
+        shown = axis.tripcolor(x, y, values, **style)
     axis.set(xticks=[], yticks=[], aspect="equal")
     for side in axis.spines.values():
         side.set_visible(False)
