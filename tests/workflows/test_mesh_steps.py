@@ -255,7 +255,7 @@ def test_commands_take_surrogates_and_meshes(road, tmp_path, capsys):
         (lambda s: replace(s, tags={n: t for n, t in s.tags.items() if n != "hole"}), "hole"),
         (lambda s: replace(s, parameters={n: v for n, v in s.parameters.items() if n != "poisson"}), "poisson"),
         (lambda s: replace(s, units={**s.units, "points": "mm"}), "mm"),
-        (lambda s: replace(s, fields={"heat": s.fields["von_mises"]}), "heat"),
+        (lambda s: replace(s, fields={"heat": s.fields["von_mises"]}), "has no field"),
     ],
 )
 def test_meshes_unlike_the_training_data_are_refused(road, tmp_path, change, says):
