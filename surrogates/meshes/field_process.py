@@ -57,7 +57,7 @@ class FieldProcess:
 
 
 def fit_field(
-    truths: Sequence[Float[np.ndarray, "n components"]],
+    truths: Sequence[Float[np.ndarray, "_ components"]],
     registrations: Sequence[Registration],
     inputs: Float[np.ndarray, "samples d"],
     mass: Any,

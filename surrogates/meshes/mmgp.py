@@ -152,8 +152,8 @@ class MMGP:
             self._known = (sample, morphing(turned.sample), turned)  # type: ignore[misc]
         return self._known[1], self._known[2]
 
-    def evaluate(self, test: Meshes) -> MMGPScores:
-        """Errors and coverage on held-out meshes. Raises DomainError where they lack the fields."""
+    def evaluate(self, test: Any) -> MMGPScores:
+        """Errors and coverage on held-out meshes, a data set or a list of samples. Raises DomainError where they lack the fields."""
         return scores(self, test)
 
     @property
