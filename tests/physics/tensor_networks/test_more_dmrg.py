@@ -62,16 +62,16 @@ def test_endless_chains():
 
 def test_errors_are_estimated_from_the_sweeps():
     """Against a search that cuts nothing: the right size, a warning with a chi that does, memory before it is used."""
-    model = heisenberg(20)
-    exact = dmrg(model, MPS.neel(20), chi_max=128)
+    model = heisenberg(16)
+    exact = dmrg(model, MPS.neel(16), chi_max=64)
     assert exact.error_estimate < 1e-9
-    found = dmrg(model, MPS.neel(20), chi_max=16)
+    found = dmrg(model, MPS.neel(16), chi_max=12)
     assert 0.2 < found.error_estimate / (found.energy - exact.energy) < 5
-    with pytest.warns(SurrogatesWarning, match="chi_max=16 leaves an error of about"):
-        dmrg(model, MPS.neel(20), chi_max=16, schedule=Schedule(accuracy=1e-8))
+    with pytest.warns(SurrogatesWarning, match="chi_max=12 leaves an error of about"):
+        dmrg(model, MPS.neel(16), chi_max=12, schedule=Schedule(accuracy=1e-8))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        dmrg(model, MPS.neel(20), chi_max=64, schedule=Schedule(accuracy=1e-8))
+        dmrg(model, MPS.neel(16), chi_max=64, schedule=Schedule(accuracy=1e-8))
     with pytest.raises(DomainError, match=r"chi_max=\d+ fits"):
         dmrg(heisenberg(400), MPS.neel(400), chi_max=10**6)
     less = memory_needed(mpo(heisenberg(100)), torch.float64, 128)
