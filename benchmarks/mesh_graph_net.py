@@ -104,9 +104,7 @@ def forms(given: argparse.Namespace) -> None:
             side.ask(f"save {folder}/{side.form}.pt")
             results[side.form] = torch.load(f"{folder}/{side.form}.pt", weights_only=True)
         plain = times["joined"]
-        print(
-            "form              | CPU s a step: smallest, median | joined / this, median | live MiB | difference"
-        )
+        print("form              | CPU s a step: smallest, median | joined / this, median | live MiB | difference")
         for side in sides:
             own = times[side.form]
             ratio = statistics.median(a / b for a, b in zip(plain, own, strict=True))

@@ -101,11 +101,17 @@ PAULI = {
     "Y": torch.tensor([[0, -1j], [1j, 0]], dtype=KIND),
     "Z": torch.tensor([[1, 0], [0, -1]], dtype=KIND),
 }
-_H = [[_ROOT, _ROOT], [_ROOT, -_ROOT]]
-_SX = [[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]]
-_SWAP = [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
-_ISWAP = [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]]
-_ECR = [[0, 0, _ROOT, 1j * _ROOT], [0, 0, 1j * _ROOT, _ROOT], [_ROOT, -1j * _ROOT, 0, 0], [-1j * _ROOT, _ROOT, 0, 0]]
+_Entries = list[list[complex | float | int]]
+_H: _Entries = [[_ROOT, _ROOT], [_ROOT, -_ROOT]]
+_SX: _Entries = [[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]]
+_SWAP: _Entries = [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+_ISWAP: _Entries = [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]]
+_ECR: _Entries = [
+    [0, 0, _ROOT, 1j * _ROOT],
+    [0, 0, 1j * _ROOT, _ROOT],
+    [_ROOT, -1j * _ROOT, 0, 0],
+    [-1j * _ROOT, _ROOT, 0, 0],
+]
 
 
 def _self(name: str) -> Callable[..., tuple[str, tuple[Any, ...]]]:
@@ -142,7 +148,7 @@ GATES: dict[str, Definition] = {
     "h": Definition(1, 0, _fixed(_H), _self("h")),
     "s": Definition(1, 0, _fixed([[1, 0], [0, 1j]]), _self("sdg")),
     "sdg": Definition(1, 0, _fixed([[1, 0], [0, -1j]]), _self("s")),
-    "t": Definition(1, 0, _fixed([[1, 0], [0, _ROOT * (1 + 1j)]]), _self("tdg")),
+    "t": Definition(1, 0, _fixed([[1.0, 0], [0, _ROOT * (1 + 1j)]]), _self("tdg")),
     "tdg": Definition(1, 0, _fixed([[1, 0], [0, _ROOT * (1 - 1j)]]), _self("t")),
     "sx": Definition(1, 0, _fixed(_SX), _self("sxdg")),
     "sxdg": Definition(1, 0, _fixed(_conjugate(_SX)), _self("sx")),

@@ -140,7 +140,9 @@ def _quadrature(shape: str) -> tuple[Array, Array]:
     return at, weights
 
 
-def _middles(corners: list[tuple[float | int, ...]], sides: tuple[tuple[int, int], ...]) -> list[tuple[float | int, ...]]:
+def _middles(
+    corners: list[tuple[float | int, ...]], sides: tuple[tuple[int, int], ...]
+) -> list[tuple[float | int, ...]]:
     return [tuple((a + b) / 2 for a, b in zip(corners[i], corners[j], strict=True)) for i, j in sides]
 
 

@@ -94,7 +94,8 @@ class _Attention(torch.autograd.Function):
         if torch.is_grad_enabled():  # somebody will differentiate this again
             inputs = [x.view_as(x) for x in (q, k, v)]  # three even where they are one
             leaves = [x for x in inputs if x.requires_grad]
-            found = iter(torch.autograd.grad(edge_attention(*inputs, pattern, scale), leaves, g, create_graph=True))
+            y = edge_attention(inputs[0], inputs[1], inputs[2], pattern, scale)
+            found = iter(torch.autograd.grad(y, leaves, g, create_graph=True))
             return *(next(found) if x.requires_grad else None for x in inputs), None, None
         q, k, v, g = (_strided(x) for x in (q, k, v, g))
         dq = torch.empty_like(q, memory_format=torch.contiguous_format)
@@ -111,7 +112,7 @@ class _Native:
     """The three C functions with the pattern's arrays; threads share rows and columns by their numbers of entries."""
 
     def __init__(self, pattern: Csr, like: Tensor, scale: float) -> None:
-        self.pattern, self.dtype, self.layout = pattern, like.dtype, layout(*like.shape[1:], like.dtype)
+        self.pattern, self.dtype, self.layout = pattern, like.dtype, layout(like.shape[1], like.shape[2], like.dtype)
         real = ctypes.c_float if like.dtype == torch.float32 else ctypes.c_double
         self.scale = real(scale)
         self.element = like.element_size()

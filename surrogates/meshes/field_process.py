@@ -69,9 +69,9 @@ def fit_field(
     """Fit one field. `modes`: a count, a tolerance (relative, of the field's spread), or "auto": 1e-3, and none beyond
     those that can be told from the inputs."""
     common = np.stack([r.to_common @ truth for r, truth in zip(registrations, truths, strict=True)])
-    exact = isinstance(modes, int)
-    tolerance = _LEFT if modes == "auto" else 0.0 if exact else float(modes)
-    found = snapshot_pod(common, mass, modes=modes if exact else None, tolerance=tolerance)
+    exact = modes if isinstance(modes, int) else None
+    tolerance = _LEFT if modes == "auto" else 0.0 if exact is not None else float(modes)
+    found = snapshot_pod(common, mass, modes=exact, tolerance=tolerance)
     if not len(found):
         raise DomainError("the field is the same in all training meshes; there is nothing to predict, leave it out")
     coefficients = found.coefficients(common)

@@ -153,7 +153,7 @@ class MMGP:
         return self._known[1], self._known[2]
 
     def evaluate(self, test: Any) -> MMGPScores:
-        """Errors and coverage on held-out meshes, a data set or a list of samples. Raises DomainError where they lack the fields."""
+        """Errors and coverage on held-out meshes. Raises DomainError where they lack the fields."""
         return scores(self, test)
 
     @property

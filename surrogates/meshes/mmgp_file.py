@@ -137,7 +137,7 @@ def _made(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Any:
     from surrogates.meshes.mmgp import MMGP
 
     model = MMGP(**metadata["arguments"])
-    fields = {"cells": {}, "tags": {}, "fields": {}}  # type: dict[str, dict[str, np.ndarray]]
+    fields: dict[str, Any] = {"cells": {}, "tags": {}, "fields": {}}
     for name, array in arrays.items():
         parts = name.split(".", 2)
         if parts[0] == "common" and len(parts) == 3:

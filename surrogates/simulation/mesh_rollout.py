@@ -115,7 +115,8 @@ def rollout(
     predictions = [p for found, _ in parts for p in found]
     left = np.concatenate([x for _, x in parts])
     _warn(left)
-    return MeshRollout(predictions, *_measured(task, first, predictions, count, known), left, seconds, mode)
+    rmse, relative, still = _measured(task, first, predictions, count, known)
+    return MeshRollout(predictions, rmse, relative, still, left, seconds, mode)
 
 
 class _Run:
@@ -182,7 +183,7 @@ class _Run:
 
 def _measured(
     task: Any, windows: Sequence[MeshWindow], predictions: Sequence[MeshPrediction], count: int, known: Sequence[int]
-) -> tuple[dict[str, np.ndarray], ...]:
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """RMSE, relative L2 and the RMSE of no change, (meshes, steps) by field."""
     layout, names = task.target_layout, task.target_layout.names
     shape = (len(windows), count)

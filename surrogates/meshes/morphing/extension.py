@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse.linalg import splu
@@ -80,7 +82,7 @@ class Elasticity:
                 solve, coupling = self.first if k == 0 else self._solver(x)
                 moved = np.zeros(x.size)
                 moved[self.held] = (self.points[self.nodes] + whole * (k + 1) / steps - x[self.nodes]).ravel()
-                moved[self.free] = solve(-coupling @ moved[self.held])
+                moved[self.free] = solve(-(coupling @ moved[self.held]))
                 x = x + moved.reshape(x.shape)
                 if folded(x, self.cells):
                     break
@@ -88,7 +90,7 @@ class Elasticity:
                 return x
         return x
 
-    def _solver(self, points: Array) -> tuple[object, object]:
+    def _solver(self, points: Array) -> tuple[Any, Any]:
         matrix = elastic_matrix(points, self.cells, poisson=_POISSON, stiffening=_STIFFENING)[self.free]
         return splu(matrix[:, self.free].tocsc()).solve, matrix[:, self.held]
 
