@@ -1,4 +1,4 @@
-"""A mesh surrogate that says how sure it is: stress in plates with a hole, on any mesh, learned from 120 solved ones."""
+"""A mesh surrogate that says how sure it is: stress in plates with a hole, on any mesh, from 120 solved ones."""
 
 from surrogates.datasets.generators import plate
 from surrogates.meshes.mmgp import MMGP

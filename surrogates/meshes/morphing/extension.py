@@ -8,7 +8,6 @@ from folding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import Any
 
 import numpy as np
