@@ -138,6 +138,15 @@ def test_a_deepxde_problem_with_our_derivatives(folder, capsys):
     assert "of Lap u + sin u 0." in capsys.readouterr().out
 
 
+def test_a_spin_chain(folder, capsys):
+    small = {"heisenberg(100)": "heisenberg(12)", "neel(100)": "neel(12)", "chi_max=128": "chi_max=32"}
+    small |= {"bond=50": "bond=6", "time=2.0": "time=0.5"}
+    found = runpy.run_path(str(smaller("14_spin_chain.py", folder, small)), run_name="__main__")
+    assert found["ground"].energy == pytest.approx(-5.1420906328, abs=1e-8)  # exact diagonalisation
+    assert found["ground"].converged
+    assert "settled" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_frames_as_plain_file(folder):
     assert "4 frames of C2OH6" in as_plain_file(EXAMPLES / "01_make_frames.py", "4")
