@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from surrogates.physics.tensor_networks import MPS, save
+from surrogates.physics.tensor_networks import MPS, expect_operator, mpo, save
 from surrogates.workflows.desk import Desk
 from surrogates.workflows.files import read_json, write_json
 from surrogates.workflows.quantum_objects import (
@@ -24,8 +26,9 @@ from surrogates.workflows.quantum_objects import (
 from surrogates.workflows.steps.evolve import FILE, Evolve, Evolved
 
 _SAVED = 20.0  # s between two states that are kept
+_ZERO = 1e-9  # an energy that counts as none
 _SAME = 1e-3  # difference of measured values that counts as none
-_ENTROPY = "entanglement"
+_ENTROPY, _ENERGY = "entanglement", "energy"
 
 
 def follow(step: Evolve, job: str, desk: Desk) -> None:
@@ -43,7 +46,12 @@ def follow(step: Evolve, job: str, desk: Desk) -> None:
         state = read_state(str(folder / f"{len(rows) - 1}.h5"))
     else:
         state = read_state(step.state) if step.state else made_start(step.start, model, desk.seed)
-    measure: dict[str, Any] = {**{n: n for n in names}, _ENTROPY: entropies}
+    operator = mpo(model)
+
+    def energy(here: MPS) -> torch.Tensor:
+        return torch.tensor(expect_operator(operator, here).real, dtype=torch.float64)
+
+    measure: dict[str, Any] = {**{n: n for n in names}, _ENTROPY: entropies, _ENERGY: energy}
     saved = time.monotonic()
     for done in range(max(len(rows) - 1, 0) * step.every, count, step.every):
         piece = evolved(
@@ -53,8 +61,8 @@ def follow(step: Evolve, job: str, desk: Desk) -> None:
         for k in (0, 1) if not rows else (1,):
             found = {name: values[k].tolist() for name, values in piece.measured.items()}
             at = (done + k * step.every) * dt
-            cost = {"discarded": piece.discarded * k, "norm": float(piece.norm[-1]) ** 2 if k else 1.0}
-            rows.append({"time": at, "energy": float(piece.energy[k]), "chi": int(piece.chi[k]), **cost, **found})
+            cost = {"discarded": piece.discarded * k, "error_bound": piece.error_bound * k}
+            rows.append({"time": at, "chi": int(piece.chi[k]), **cost, **found})
         desk.progress(done + step.every, count, "steps")
         if time.monotonic() - saved > _SAVED or done + step.every >= count:
             _keep(folder, state, rows)
@@ -74,7 +82,7 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
     """Arrays of the main run, and how far the others are from it."""
     runs = {job: read_json(desk.job_folder(job) / "rows.json") for job in step.jobs()}
     rows, names = runs["main"], operators_of(made_model(step.model).site, step.measure)
-    arrays = {n: np.array([row[n] for row in rows]) for n in ("time", "energy", "chi", *names)}
+    arrays = {n: np.array([row[n] for row in rows]) for n in ("time", _ENERGY, "chi", *names)}
     arrays["entropy"] = np.array([row[_ENTROPY] for row in rows])
     for job in step.jobs()[1:]:
         at, off = differences(rows, runs[job], names)
@@ -83,8 +91,10 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
         arrays[f"{job}_clock"] = np.array([row["time"] for row in runs[job]])
     np.savez(desk.folder / "arrays.npz", **arrays)
     state = read_state(str(desk.job_folder("main") / f"{len(rows) - 1}.h5"))
+    lost = {k: float(sum(row[k] for row in rows)) for k in ("discarded", "error_bound")}
+    state = replace(state, **lost)  # of the whole way, so that whoever takes the state knows
     save(state, desk.folder / FILE)
-    energy, scale = arrays["energy"], abs(arrays["energy"][0]) or 1.0
+    energy, scale = arrays[_ENERGY], _scale(arrays[_ENERGY][0])
     found = Evolved(
         model=step.model.told,
         length=step.model.length,
@@ -95,8 +105,7 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
         chi=step.chi,
         chi_reached=int(arrays["chi"].max()),
         energy_drift=float(np.abs(energy - energy[0]).max() / scale),
-        norm_lost=float(1 - np.prod([row["norm"] for row in rows])),
-        discarded=float(sum(row["discarded"] for row in rows)),
+        **lost,
         chi_differs=float(arrays["half-chi_off"].max()) if step.check else None,
         dt_differs=float(arrays["twice-dt_off"].max()) if step.check else None,
         trusted=_trusted(arrays) if step.check else None,
@@ -123,6 +132,11 @@ def _trusted(arrays: dict[str, np.ndarray]) -> float:
     worse = np.flatnonzero(arrays["half-chi_off"] > _SAME)
     last = len(arrays["half-chi_off"]) if not len(worse) else worse[0]
     return float(arrays["half-chi_time"][max(last - 1, 0)])
+
+
+def _scale(energy: float) -> float:
+    """What a drift is relative to: the energy at the start, or 1 where that vanishes."""
+    return abs(energy) if abs(energy) > _ZERO else 1.0
 
 
 def _told(start: str | list[Any]) -> str:

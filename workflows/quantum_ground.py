@@ -27,8 +27,6 @@ from surrogates.workflows.steps.ground_state import (
     rows_in,
 )
 
-_TRUSTED = 3  # bond dimensions through which the line goes
-
 
 def search(step: GroundState, number: int, folder: Path, desk: Desk) -> None:
     """All bond dimensions from the first start, the largest alone from another; what is done already is kept."""
@@ -105,7 +103,7 @@ def gathered(step: GroundState, desk: Desk) -> GroundStateFound:
         for r, s in zip(rows, states, strict=True)
         for row in r
     ]
-    zero = extrapolated([(r["variance"], r["energy"]) for r in rows[0]]) if best == 0 else None
+    zero = extrapolated([(r["variance"], r["energy"]) for r in rows[0]])
     above = rows_in(folders[0] / "levels")
     arrays, names = _pictures(state, step.measure)
     for k, r in enumerate(rows):
@@ -135,13 +133,16 @@ def gathered(step: GroundState, desk: Desk) -> GroundStateFound:
 
 
 def extrapolated(points: list[tuple[float, float]]) -> float | None:
-    """Energy at variance zero by a least-squares line through the last (variance, energy); None where it is no line."""
-    points = points[-_TRUSTED:]
-    x, y = (np.array(column) for column in zip(*points, strict=True))
-    if len(points) < 2 or not np.all(np.diff(x) < 0):
+    """Energy at variance zero by the line through the last two (variance, energy); None where the variance rises.
+
+    Not through more: the largest variance would draw the line, and the smallest ones know best.
+    """
+    if len(points) < 2:
         return None
-    slope, zero = np.polyfit(x, y, 1)
-    return float(zero) if slope >= 0 else None
+    (x, y), (x_last, y_last) = points[-2:]
+    if not (x_last < x and y_last <= y):
+        return None
+    return y_last - x_last * (y - y_last) / (x - x_last)
 
 
 def _same(state: MPS, other: MPS) -> float:

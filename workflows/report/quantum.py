@@ -62,7 +62,7 @@ def _settled(r: Any) -> str:
     text += "The search settled. " if r.converged else "The search did NOT settle within its sweeps. "
     if r.extrapolated is not None:
         text += (
-            f"At variance zero the line through the last bond dimensions says {r.extrapolated:.10g}, "
+            f"At variance zero the line through the last two bond dimensions says {r.extrapolated:.10g}, "
             f"{number(r.extrapolation_error)} away. "
         )
     else:
@@ -106,17 +106,20 @@ def evolution(unit: Finished) -> Iterator[Section]:
         Picture(figures.growth(curves, math.log(r.chi)), "Growth of entanglement."),
     ]
     energy = arrays["energy"]
-    drift = np.abs(energy - energy[0]) / (abs(energy[0]) or 1.0)
+    drift = np.abs(energy - energy[0]) / (abs(energy[0]) if abs(energy[0]) > 1e-9 else 1.0)
     off: dict[str, Any] = {"energy, relative": (times, drift.tolist())}
     for job, label in (("half-chi", "half of chi"), ("twice-dt", "twice dt")):
         if f"{job}_off" in arrays:
             off[f"{', '.join(r.measured)}: {label}"] = (arrays[f"{job}_time"], arrays[f"{job}_off"].tolist())
     drawn = figures.logarithmic(off, "time", "largest difference")
     blocks.append(Picture(drawn, "What is off: energy from its start, and measured values from the coarser runs."))
-    row = [str(r.chi), str(r.chi_reached), number(r.discarded), number(r.norm_lost), number(r.energy_drift)]
+    row = [str(r.chi), str(r.chi_reached), number(r.discarded), number(r.error_bound), number(r.energy_drift)]
     row += [number(r.chi_differs), number(r.dt_differs)]
-    header = ["bond dimension", "reached", "discarded weight", "norm lost", "energy drift", "half of chi", "twice dt"]
-    note = "The last two: largest difference of any measured value at any time to a run with half of chi or twice dt."
+    header = ["bond dimension", "reached", "discarded weight", "error bound", "energy drift", "half of chi", "twice dt"]
+    note = (
+        "Error bound: of the distance to the state that nothing was cut from. The last two: largest difference of any "
+        "measured value at any time to a run with half of chi or twice dt."
+    )
     blocks.insert(0, Table(header, [row], note))
     yield Section(f"In time: {unit.name}", [f"{r.model}, from {r.start}, by {r.method}.", _lasts(r)], blocks)
 
@@ -126,8 +129,8 @@ def _lasts(r: Any) -> str:
         return "Nothing was run beside it: how large its errors are is not known."
     if r.trusted >= r.time * (1 - 1e-9):
         return (
-            f"Half of the bond dimension gives the same to {number(max(r.chi_differs, 1e-16))} up to the end; with all "
-            "of it the error is smaller still."
+            f"Half of the bond dimension gives the same within {number(max(r.chi_differs, 1e-12))} up to the end; with "
+            "all of it the error is smaller still."
         )
     return (
         f"Up to t = {r.trusted:g} half of the bond dimension gives the same values to 1e-3. Behind that the two "
@@ -205,12 +208,16 @@ def _values(r: Any) -> Table:
     rows = []
     for v in r.values[:_QUBITS]:
         drawn = "-" if v.drawn is None else f"{v.drawn:.4f} ± {v.error:.4f}"
-        rows.append([v.name, f"{v.value:.10f}", f"{v.again:.10f}", drawn])
+        rows.append([v.name, _plain(v.value), _plain(v.again), drawn])
     left = len(r.values) - len(rows)
     note = "Drawn: from shots, with the standard error that so many have." + (
         f" {left} more are in result.json." if left else ""
     )
     return Table(["mean of", "at chi", "at twice chi", "drawn"], rows, note)
+
+
+def _plain(value: float) -> str:
+    return f"{round(value, 10) + 0.0:.10f}"  # no minus before zero
 
 
 def _exact(r: Any) -> str:

@@ -10,6 +10,7 @@ from surrogates.workflows.report.canvas import BLUE, GREY, ORANGE, SHADES, Canva
 from surrogates.workflows.report.maps import draw, value_range
 
 _LEAST = 1e-16  # on logarithmic axes
+_FLAT = 1e-6  # of a profile
 Curve = tuple[Sequence[float], Sequence[float]]
 
 
@@ -20,19 +21,20 @@ def energies(
     """(variance, energy, chi) of one search with the line to variance zero, and where other starts ended."""
     canvas = Canvas(1, width=4.6)
     (axis,) = canvas.axes
-    x, y = [v for v, _, _ in points], [e for _, e, _ in points]
-    last = y[-1] if zero is None else zero
-    axis.plot(x, np.subtract(y, last), "o", color=BLUE, ms=5, label="bond dimensions")
-    for v, e, chi in points:
-        axis.annotate(f"{chi}", (v, e - last), textcoords="offset points", xytext=(4, 5), fontsize=7, color=BLUE)
-    if zero is not None and len(points) > 1:
-        slope = np.polyfit(x[-3:], y[-3:], 1)[0]
-        ends = np.array([0.0, max(x)])
-        axis.plot(ends, slope * ends, color=GREY, lw=1.0, label="line to variance zero")
+    last = min(e for _, e, _ in points) if zero is None else zero
+    shown = [(v, e - last, chi) for v, e, chi in points if v > 0 and e > last]
+    axis.plot([v for v, _, _ in shown], [e for _, e, _ in shown], "o", color=BLUE, ms=5, label="bond dimensions")
+    for v, e, chi in shown:
+        axis.annotate(f"{chi}", (v, e), textcoords="offset points", xytext=(6, -3), fontsize=7, color=BLUE)
+    if zero is not None and shown:
+        v, e, _ = shown[-1]
+        x = np.geomspace(v / 3, 3 * max(v for v, _, _ in shown), 30)
+        axis.plot(x, e / v * x, color=GREY, lw=1.0, label="proportional to the variance")
     for k, (name, (v, e)) in enumerate(others.items()):
-        axis.plot([v], [e - last], "x", color=SHADES[1 + k % 5], ms=6, label=f"from {name}")
-    axis.set(xlabel="variance", ylabel="energy above " + ("the last" if zero is None else "the extrapolated"))
-    axis.ticklabel_format(style="sci", scilimits=(-3, 4))
+        axis.plot([v], [e - last], "x", color=SHADES[1 + k % 5], ms=7, label=f"from {name}")
+    if shown:
+        axis.set(xscale="log", yscale="log")
+    axis.set(xlabel="variance", ylabel="energy above the " + ("lowest" if zero is None else "extrapolated one"))
     axis.legend()
     return canvas.svg()
 
@@ -61,6 +63,8 @@ def profile(values: Mapping[str, np.ndarray], xlabel: str, ylabel: str, first: i
     for k, (name, y) in enumerate(values.items()):
         axis.plot(np.arange(first, first + len(y)), y, "o-", ms=2.5, lw=0.9, color=SHADES[k % 6], label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
+    if max(float(np.abs(y).max()) for y in values.values()) < _FLAT:
+        axis.set_ylim(-0.1, 0.1)  # what is zero by symmetry looks so
     if len(values) > 1:
         axis.legend()
     return canvas.svg()
@@ -125,6 +129,7 @@ def logarithmic(curves: Mapping[str, Curve], xlabel: str, ylabel: str, *, marks:
 @styled
 def counts(found: Mapping[str, int], shots: int) -> str:
     """Share of the shots of the most frequent results."""
+    found = dict(sorted(found.items(), key=lambda pair: -pair[1]))
     names = [n if len(n) <= 24 else f"{n[:10]}...{n[-10:]}" for n in found]
     canvas = Canvas(1, width=5.0, height=0.8 + 0.22 * len(names))
     (axis,) = canvas.axes

@@ -68,8 +68,8 @@ class Evolved:
 
     Args:
         model: in words. length: sites. method, time, dt, chi: as asked; chi_reached: largest bond that occurred.
-        start: where it began. energy_drift: largest |E(t) - E(0)| over |E(0)|, or over the width of a term where that
-            is zero. norm_lost: 1 - the norm's square that truncation left, in all. discarded: sum of discarded weights.
+        start: where it began. energy_drift: largest |E(t) - E(0)| over |E(0)|, or over 1 where that is zero.
+            discarded: sum of discarded weights. error_bound: of the distance to the state that nothing was cut from.
         chi_differs, dt_differs: largest differences of what is measured to half of chi and twice dt; None unchecked.
         trusted: time up to which half of chi gives the same to 1e-3; None unchecked. entropy: of the middle cut at the
             end. measured: by name. file: arrays: times, <name> (times, sites), entropy (times, bonds), energy, chi.
@@ -84,8 +84,8 @@ class Evolved:
     chi: int
     chi_reached: int
     energy_drift: float
-    norm_lost: float
     discarded: float
+    error_bound: float
     chi_differs: float | None
     dt_differs: float | None
     trusted: float | None

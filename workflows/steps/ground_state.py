@@ -90,8 +90,8 @@ class GroundStateFound:
 
     Args:
         model: in words. length: sites. energy, variance, discarded, converged, chi: of the state kept. searches: all.
-        extrapolated: energy at variance zero, by a line through the last bond dimensions; None of one, or where the
-            variance did not fall. extrapolation_error: its distance from the last energy.
+        extrapolated: energy at variance zero, by the line through the last two bond dimensions; None of one, or where
+            the variance did not fall. extrapolation_error: its distance from the last energy.
         starts_differ: largest difference of the energies from different starts; None of one. levels: energies of the
             lowest states. entropy: entanglement of the middle cut. measured: what arrays.npz has on every site.
         file: arrays for pictures.
