@@ -30,7 +30,7 @@ def measured(step: MeasureCircuit, folder: Path, desk: Desk) -> None:
     before = unmeasured(circuit)
     noisy = step.noise > 0 or step.readout > 0
     asked = circuit if any(isinstance(o, Measure) for o in circuit) else measuring_all(circuit)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     state: MPS | None = None
     values: tuple[Value, ...] = ()
     told: dict[str, Any] = {"chi_reached": None, "bound": None, "doubled": None, "entropy": None, "worst_pull": None}

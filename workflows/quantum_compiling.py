@@ -75,7 +75,7 @@ def trotter_curve(step: CompileCircuit, folder: Path, desk: Desk) -> None:
 
 def gathered(step: CompileCircuit, desk: Desk) -> CompiledCircuits:
     """Circuits by depth, the best one beside the result."""
-    circuits, curves = [], {}
+    circuits, curves = [], dict[str, Any]()
     for n in step.steps:
         told = read_json(desk.job_folder(f"steps-{n}") / "row.json")
         circuits.append(Circuit(**told["row"], file=f"jobs/steps-{n}/{FILE}"))

@@ -82,7 +82,7 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
     """Arrays of the main run, and how far the others are from it."""
     runs = {job: read_json(desk.job_folder(job) / "rows.json") for job in step.jobs()}
     rows, names = runs["main"], operators_of(made_model(step.model).site, step.measure)
-    arrays = {n: np.array([row[n] for row in rows]) for n in ("time", _ENERGY, "chi", *names)}
+    arrays: dict[str, Any] = {n: np.array([row[n] for row in rows]) for n in ("time", _ENERGY, "chi", *names)}
     arrays["entropy"] = np.array([row[_ENTROPY] for row in rows])
     for job in step.jobs()[1:]:
         at, off = differences(rows, runs[job], names)
@@ -91,8 +91,10 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
         arrays[f"{job}_clock"] = np.array([row["time"] for row in runs[job]])
     np.savez(desk.folder / "arrays.npz", **arrays)
     state = read_state(str(desk.job_folder("main") / f"{len(rows) - 1}.h5"))
-    lost = {k: float(sum(row[k] for row in rows)) for k in ("discarded", "error_bound")}
-    state = replace(state, **lost)  # of the whole way, so that whoever takes the state knows
+    discarded, error_bound = (float(sum(row[k] for row in rows)) for k in ("discarded", "error_bound"))
+    state = replace(
+        state, discarded=discarded, error_bound=error_bound
+    )  # of the whole way, so that whoever takes the state knows
     save(state, desk.folder / FILE)
     energy, scale = arrays[_ENERGY], _scale(arrays[_ENERGY][0])
     found = Evolved(
@@ -105,7 +107,8 @@ def gathered(step: Evolve, desk: Desk) -> Evolved:
         chi=step.chi,
         chi_reached=int(arrays["chi"].max()),
         energy_drift=float(np.abs(energy - energy[0]).max() / scale),
-        **lost,
+        discarded=discarded,
+        error_bound=error_bound,
         chi_differs=float(arrays["half-chi_off"].max()) if step.check else None,
         dt_differs=float(arrays["twice-dt_off"].max()) if step.check else None,
         trusted=_trusted(arrays) if step.check else None,

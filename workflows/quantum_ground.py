@@ -149,9 +149,9 @@ def _same(state: MPS, other: MPS) -> float:
     return 1.0 if state is other else state.fidelity(other)
 
 
-def _pictures(state: MPS, measure: list[str] | None) -> tuple[dict[str, np.ndarray], list[str]]:
+def _pictures(state: MPS, measure: list[str] | None) -> tuple[dict[str, Any], list[str]]:
     names = operators_of(state.site, measure)
-    arrays = {"entropy": entropies(state).numpy()}
+    arrays: dict[str, Any] = {"entropy": entropies(state).numpy()}
     for name in names:
         arrays[f"local_{name}"] = state.expect(name).numpy()
     first, middle = names[0], len(state) // 2

@@ -160,7 +160,7 @@ def circuits(unit: Finished) -> Iterator[Section]:
     drawn = figures.logarithmic({"compiled": compiled, "Trotter": known}, "layers of cz", "1 - F", marks="o-")
     arrays = unit.arrays(r.curves)
     curves = {f"{c.steps} steps": _curve(arrays[f"steps_{c.steps}"]) for c in r.circuits}
-    blocks = [
+    blocks: list[Any] = [
         Table(header, rows, note),
         Picture(drawn, "Infidelity against depth."),
         Picture(figures.logarithmic(curves, "gradients", "1 - F"), "The searches."),
