@@ -56,18 +56,19 @@ class Record:
 
     def done(self, state: MPS, discarded: float, bound: float) -> Evolution:
         """All rows together."""
-        columns = {k: torch.tensor([row[k] for row in self.rows]) for k in self.rows[0] if k != "found"}
+        names = ("time", "energy", "norm", "log_norm")
+        columns = {k: torch.tensor([float(row[k]) for row in self.rows], dtype=torch.float64) for k in names}
         found = {name: torch.stack([row["found"][name] for row in self.rows]) for name in self.measure}
         return Evolution(
-            columns["time"].double(),
+            columns["time"],
             found,
-            columns["energy"].double(),
-            columns["norm"].double(),
-            columns["chi"],
+            columns["energy"],
+            columns["norm"],
+            torch.tensor([row["chi"] for row in self.rows]),
             state,
             discarded,
             bound,
-            columns["log_norm"].double(),
+            columns["log_norm"],
         )
 
 
