@@ -144,6 +144,7 @@ def peaks(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]
         band = None if std is None else 1.645 * std
         axis.errorbar(truth, said, yerr=band, fmt="o", ms=2.5, color=BLUE, ecolor=ORANGE, elinewidth=0.6, alpha=0.7)
         axis.set(title=title, xlabel="solver", ylabel="surrogate")
+        axis.locator_params(axis="x", nbins=4)
         axis.ticklabel_format(useOffset=False)
     return canvas.svg()
 
