@@ -8,6 +8,9 @@ factor exp(i theta/2), which shows only where such a gate is controlled.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +18,13 @@ from typing import Any
 
 import torch
 
-from surrogates.datasets.adapters.door import door
 from surrogates.datasets.adapters.openqasm_values import integer, place, value
 from surrogates.physics.circuits import Angle, Barrier, Circuit, Gate, Measure, Reset, known, of_matrix, unitary
 from surrogates.physics.errors import DomainError, FileError, MissingExtra
 
 MOST = 2_000_000  # operations after unrolling
+LARGEST = 100_000  # bits or qubits of a register
+_DEEPEST = 100  # definitions of gates within definitions
 _NUMBERS = ("IntType", "UintType", "FloatType", "AngleType", "BoolType", None)
 _INCLUDES = ("stdgates.inc", "qelib1.inc")
 Conditions = tuple[tuple[int, bool], ...]
@@ -50,8 +54,30 @@ def _parsed(text: str, file: str) -> Any:
         import openqasm3
     except ImportError:
         raise MissingExtra("openqasm3", "quantum") from None
-    with door(file, reader="openqasm3"):
-        return openqasm3.parse(text)
+    if not text.strip():
+        raise FileError(f"{file}: there is no text; give a program that begins with OPENQASM 3.0; or 2.0;")
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return openqasm3.parse(text)
+    except openqasm3.parser.QASM3ParsingError as error:
+        raise FileError(f"{file}: {_where(error)}") from None
+    except Exception as error:  # the parser has other faults of its own
+        raise FileError(f"{file}: cannot be parsed ({type(error).__name__}: {error})") from None
+
+
+def _where(error: BaseException) -> str:
+    """Place and reason of a syntax error; some come as text, some as a token within the cause."""
+    told = re.match(r"line (\d+):(\d+) (.*)", str(error))
+    if told:
+        return f"line {told[1]}, column {int(told[2]) + 1}: {told[3]}"
+    cause: BaseException | None = error
+    while cause is not None:
+        for one in (cause, *cause.args):
+            token = getattr(one, "offendingToken", None)
+            if token is not None:
+                return f"line {token.line}, column {token.column + 1}: {token.text!r} is not expected here"
+        cause = cause.__cause__ or cause.__context__
+    return f"a syntax error {error}".rstrip()
 
 
 class _Scope:
@@ -61,7 +87,6 @@ class _Scope:
         self.values: dict[str, Any] = {}
         self.qubits: dict[str, list[int]] = {}
         self.bits: dict[str, list[int]] = {}
-        self.single: set[str] = set()
 
 
 class _Reader:
@@ -71,7 +96,7 @@ class _Reader:
         self.phase = Angle()
         self.inputs: list[str] = []
         self.definitions: dict[str, Any] = {}
-        self.count, self.bit_count = 0, 0
+        self.count, self.bit_count, self.depth = 0, 0, 0
         self.qubit_names: list[tuple[str, int]] = []
         self.bit_names: list[tuple[str, int]] = []
 
@@ -115,8 +140,6 @@ class _Reader:
         size = 1 if node.size is None else integer(node.size, self.scope.values, self.file)
         name = self._new(node.qubit, size, node)
         self.scope.qubits[name] = list(range(self.count, self.count + size))
-        if node.size is None:
-            self.scope.single.add(name)
         self.count += size
         self.qubit_names.append((name, size))
 
@@ -124,8 +147,8 @@ class _Reader:
         name = str(identifier.name)
         if name in self.scope.qubits or name in self.scope.bits or name in self.scope.values:
             raise self.fail(node, f"the name {name!r} is in use already")
-        if size < 1:
-            raise self.fail(node, f"{name} has size {size}; declare one or more")
+        if not 1 <= size <= LARGEST:
+            raise self.fail(node, f"{name} has size {size}; declare 1 to {LARGEST}")
         return name
 
     def _ClassicalDeclaration(self, node: Any, when: Conditions) -> None:
@@ -135,8 +158,6 @@ class _Reader:
             size = integer(node.type.size, self.scope.values, self.file) if sized else 1
             name = self._new(node.identifier, size, node)
             self.scope.bits[name] = list(range(self.bit_count, self.bit_count + size))
-            if not sized:
-                self.scope.single.add(name)
             self.bit_count += size
             self.bit_names.append((name, size))
             first = node.init_expression
@@ -355,7 +376,9 @@ class _Reader:
         inner = qubits[controls:]
         try:
             if name in self.definitions:
+                self.depth += 1
                 gates, phase = self._expanded(self.definitions[name], angles, inner, node)
+                self.depth -= 1
             elif known(name):
                 gates, phase = [Gate(name, tuple(inner), tuple(angles))], Angle()
             elif name == "cu3":
@@ -372,6 +395,10 @@ class _Reader:
                 call,
                 f"{gate.name.name} takes {len(gate.arguments)} angles and {len(gate.qubits)} qubits; here are "
                 f"{len(angles)} and {len(qubits)}",
+            )
+        if self.depth > _DEEPEST:
+            raise self.fail(
+                call, f"the definition of {gate.name.name} goes more than {_DEEPEST} deep; does it call itself?"
             )
         names = dict(zip((a.name for a in gate.arguments), angles, strict=True))
         where = dict(zip((q.name for q in gate.qubits), qubits, strict=True))
@@ -417,6 +444,8 @@ class _Reader:
     def _power(self, node: Any, gates: list[Gate], phase: Angle, power: Any) -> tuple[list[Gate], Angle]:
         power = power.number if isinstance(power, Angle) else power
         if power == int(power):
+            if abs(power) * max(len(gates), 1) > MOST:
+                raise self.fail(node, f"a power of {power} is more than {MOST} operations")
             once = gates if power >= 0 else [g.inverse() for g in reversed(gates)]
             return once * abs(int(power)), phase * int(power)
         places = sorted({q for g in gates for q in g.qubits})

@@ -19,8 +19,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 UNARY: dict[str, Callable[[Any], Any]] = {"-": operator.neg, "!": operator.not_, "~": operator.invert}
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "%": operator.mod,
-    "**": operator.pow, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le,
-    ">=": operator.ge, "&&": lambda a, b: a and b, "||": lambda a, b: a or b, "<<": operator.lshift,
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le,
+    ">=": operator.ge, "&&": lambda a, b: a and b, "||": lambda a, b: a or b, 
     ">>": operator.rshift, "&": operator.and_, "|": operator.or_, "^": operator.xor,
 }  # fmt: skip
 
@@ -63,6 +63,8 @@ def _value(node: Any, names: Mapping[str, Any], file: str) -> Any:
         return UNARY[node.op.name](inside)
     if kind == "BinaryExpression":
         first, second = _value(node.lhs, names, file), _value(node.rhs, names, file)
+        if node.op.name in ("/", "%") and not isinstance(second, Angle) and second == 0:
+            raise ValueError("a division by zero")
         if node.op.name == "/" and all(isinstance(x, int) and not isinstance(x, bool) for x in (first, second)):
             return first // second if first % second == 0 else first / second
         if isinstance(second, Angle) and not isinstance(first, Angle):
@@ -76,5 +78,20 @@ def _value(node: Any, names: Mapping[str, Any], file: str) -> Any:
     raise FileError(f"{file}: {place(node)}: {_words(kind)} is nothing that can be computed before the circuit runs")
 
 
+def _shifted(number: Any, by: Any) -> Any:
+    if not 0 <= by <= 64:
+        raise ValueError(f"a shift by {by}; give 0 to 64")
+    return number << by
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Whole numbers stay whole where they stay small; large ones overflow instead of growing without end."""
+    small = isinstance(exponent, int) and isinstance(base, int) and 0 <= exponent <= 64 and abs(base) < 2**16
+    return base**exponent if small else float(base) ** float(exponent)
+
+
 def _words(kind: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in kind).strip()
+
+
+BINARY |= {"**": _power, "<<": _shifted}

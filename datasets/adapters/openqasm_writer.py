@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from surrogates.physics.circuits import Angle, Barrier, Circuit, Gate, Measure, Reset, in_gates
-from surrogates.physics.errors import DomainError
+from surrogates.physics.errors import DomainError, FileError
 
 _DEFINED = {
     "rxx": "gate rxx(t) a, b { h a; h b; cx a, b; rz(t) b; cx a, b; h a; h b; }",
@@ -29,14 +29,18 @@ def write_qasm(circuit: Circuit, path: str | Path | None = None, *, version: int
     """OpenQASM 3 (or 2) text of a circuit, also written to `path` where one is given.
 
     Gates that the standard libraries lack are defined in the text; matrices on one or two qubits become gates. Raises
-    DomainError for matrices on more, and in version 2 for parameters, controls and conditions that it cannot say.
+    FileError where it cannot be written, DomainError for matrices on more qubits or under controls, and in version 2 for
+    parameters and conditions.
     """
     if version not in (2, 3):
         raise DomainError(f"OpenQASM {version} is unknown; choose 2 or 3")
     writer = _Writer(circuit, version)
     text = writer.text()
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
     return text
 
 

@@ -23,6 +23,8 @@ def from_qiskit(circuit: Any) -> Circuit:
 
     Parameters must enter angles in an affine way. Raises FileError naming the instruction that is not taken.
     """
+    if not hasattr(circuit, "clbits") or not hasattr(circuit, "data"):
+        raise FileError(f"a {type(circuit).__name__} is no circuit of Qiskit; give a qiskit.QuantumCircuit")
     reader = _Reader(circuit)
     reader.block(
         circuit, {b: k for k, b in enumerate(circuit.qubits)}, {b: k for k, b in enumerate(circuit.clbits)}, ()

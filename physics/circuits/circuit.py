@@ -137,6 +137,8 @@ class Circuit:
     inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.qubits < 1 or self.bits < 0:
+            raise DomainError(f"a circuit of {self.qubits} qubits and {self.bits} bits; give at least one qubit")
         for k, operation in enumerate(self.operations):
             bits = [b for b, _ in getattr(operation, "when", ())] + (
                 [operation.bit] if isinstance(operation, Measure) else []

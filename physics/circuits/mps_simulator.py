@@ -58,10 +58,20 @@ def simulate(
     Args:
         chi_max: largest bond. cutoff: discarded weight that may be given up at each cut for smaller bonds.
         error: infidelity that is wanted; where the estimate is larger, a warning says which chi_max would do.
-    Raises DomainError for circuits that measure, reset or decide (see `sample_circuit`), and parameters without values.
+    Raises DomainError for circuits that measure, reset or decide (see `sample_circuit`), parameters without a value or
+    with several, and a start of another length.
     """
     if not circuit.unitary:
         raise DomainError("a circuit that measures, resets or decides has no single state; sample it instead")
+    if start is not None and (len(start) != circuit.qubits or start.site.dimension != 2):
+        raise DomainError(
+            f"a start of {len(start)} sites of {start.site.name} for {circuit.qubits} qubits; give a qubit each"
+        )
+    many = [name for name, x in (parameters or {}).items() if getattr(x, "ndim", 0)]
+    if many:
+        raise DomainError(
+            f"the parameter {many[0]!r} has several values; simulate one set of them, or use CircuitBatch"
+        )
     chain = Chain(MPS.product([0] * circuit.qubits) if start is None else start, chi_max=chi_max, cutoff=cutoff)
     for operation in circuit:
         if isinstance(operation, Gate):

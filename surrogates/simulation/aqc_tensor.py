@@ -108,7 +108,7 @@ def random_ansatz(length: int, layers: int, *, scale: float | int = math.pi, see
 
 
 def compile_state(
-    target: MPS,
+    target: Any,
     ansatz: Ansatz,
     *,
     start: Sequence[int] | None = None,
@@ -119,7 +119,7 @@ def compile_state(
     cutoff: float | int = 1e-12,
     progress: Callable[[int, float], None] | None = None,
 ) -> Compiled:
-    """The ansatz's gates with the largest fidelity to `target` that L-BFGS finds.
+    """The ansatz's gates with the largest fidelity to `target`, an MPS of qubits, that L-BFGS finds.
 
     Args:
         start: bits of the product state that the circuit begins with; None is 0 everywhere.
@@ -314,7 +314,9 @@ def _product(bits: Sequence[int], flip: int | None = None) -> MPS:
     return MPS.product([b ^ (q == flip) for q, b in enumerate(bits)])
 
 
-def _check(target: MPS, ansatz: Ansatz, bits: Sequence[int], cost: str) -> None:
+def _check(target: Any, ansatz: Ansatz, bits: Sequence[int], cost: str) -> None:
+    if not isinstance(target, MPS):
+        raise DomainError(f"the target is a {type(target).__name__}; give an MPS, such as tebd(...).state")
     check_layers(ansatz.layers, len(target))
     if target.site.dimension != 2 or len(bits) != len(target) or not set(bits) <= {0, 1}:
         raise DomainError(

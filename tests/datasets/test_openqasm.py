@@ -143,7 +143,13 @@ def test_the_second_version():
         ("qubit[2] q; bit c;\nwhile (c) { x q[0]; }", "while loop is not taken"),
         ("qubit[2] q; bit[2] c;\nif (c > 1) x q[0];", "line 4.*"),
         ("qubit[2] q; int n = 3; n = n + 1;", "not taken"),
-        ("qubit[2] q;\nh q[0", "."),
+        ("qubit[2] q;\nh q[0", r"line 4, column 6"),
+        ("qubit[2] q;\n foo q[0] q[1];", r"line 4, column 11: 'q' is not expected"),
+        ("qubit[1000000000] q;", "declare 1 to"),
+        ("gate a q { b q; } gate b q { a q; } qubit q; a q;", "call itself"),
+        ("qubit q; pow(1000000000) @ x q;", "more than"),
+        ("qubit q; rx(1/0) q;", "division by zero"),
+        ("qubit q; rx(1 << 1000000) q;", "shift by"),
         ("qubit[2] q;\ndelay[10ns] q[0];", "not taken"),
         ("input angle a; qubit q;\nrx(a*a) q;", "affine"),
         ("input angle a; qubit q;\nrx(sin(a)) q;", "no value yet"),
@@ -155,7 +161,13 @@ def test_mistakes_have_line_and_column(text, told):
         read_qasm(HEAD + text)
 
 
-def test_what_cannot_be_written_is_said():
+def test_what_cannot_be_read_or_written_is_said(tmp_path):
+    with pytest.raises(FileError, match="no text"):
+        read_qasm("")
+    with pytest.raises(FileError, match="cannot be read"):
+        read_qasm(tmp_path / "none.qasm")
+    with pytest.raises(FileError, match="cannot be written"):
+        write_qasm(Circuit(1), tmp_path / "none" / "x.qasm")
     with pytest.raises(SurrogatesError, match="bind"):
         write_qasm(read_qasm(HEAD + "input angle a; qubit q; rx(a) q;"), version=2)
     with pytest.raises(SurrogatesError, match="3 qubits"):

@@ -79,5 +79,7 @@ def test_what_is_not_taken_is_named():
         from_qiskit(circuit)
     circuit = qiskit.QuantumCircuit(1)
     circuit.append(qiskit.circuit.Instruction("magic", 1, 0, []), [0])
+    with pytest.raises(FileError, match=r"give a qiskit\.QuantumCircuit"):
+        from_qiskit("circuit")
     with pytest.raises(FileError, match="'magic' is not taken"):
         from_qiskit(circuit)

@@ -9,6 +9,7 @@ import torch
 from surrogates.physics.circuits import Angle, Circuit, Gate, Measure, simulate, statevector
 from surrogates.physics.circuits.gates import GATES
 from surrogates.physics.errors import DomainError, SurrogatesWarning
+from surrogates.physics.tensor_networks import MPS
 
 
 def random_circuit(qubits, length, seed, widest=3):
@@ -83,5 +84,12 @@ def test_a_bond_that_is_too_small_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         simulate(brickwork(12, 4), chi_max=64, error=1e-6)
+    with pytest.raises(DomainError, match="a qubit each"):
+        simulate(brickwork(4, 1), start=MPS.neel(3))
+    turned = Circuit(2).add("rx", 0, angles=[Angle.parameter("a")])
+    with pytest.raises(DomainError, match="CircuitBatch"):
+        simulate(turned, {"a": torch.zeros(3)})
+    with pytest.raises(DomainError, match="at least one qubit"):
+        Circuit(0)
     with pytest.raises(DomainError, match="sample"):
         simulate(Circuit(1, (Measure(0, 0),), bits=1))
