@@ -3,9 +3,9 @@
     python benchmarks/aqc_tensor.py                       # the cases of BENCHMARKS.md, about two CPU minutes
     python benchmarks/aqc_tensor.py --qubits 100 --time 0.2 --steps 1 --iterations 80
 
-H = sum XX + YY + 0.5 ZZ in Pauli matrices, Neel start; the target by fourth-order TEBD at bond 128. Printed are 1 - F of
-the Trotter circuit with the same layout, of the compiled one at bond 64, of that one simulated afresh at bond 128, the
-number of gradients, and CPU seconds of compiling alone. One thread.
+H = sum XX + YY + 0.5 ZZ in Pauli matrices, Neel start; the target by fourth-order TEBD at bond 128. Printed are 1 - F
+of the Trotter circuit with the same layout, of the compiled one at bond 64, of that one simulated afresh at bond 128,
+the number of gradients, and CPU seconds of compiling alone. One thread.
 """
 
 import argparse

@@ -120,6 +120,7 @@ class Peer:
 
 
 def compare(name: str, at: Csr, given: argparse.Namespace) -> None:
+    """Both sides and all forms in turns on one mesh and pattern; prints medians, ratios and the largest difference."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(at.rows, HEADS, CHANNELS, generator=generator).requires_grad_() for _ in range(3))
     g = torch.randn(at.rows, HEADS, CHANNELS, generator=generator)
@@ -168,6 +169,7 @@ def difference(ones: list[Tensor], others: list[Tensor]) -> float:
 
 
 def main() -> None:
+    """The cases asked for, one after the other."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peer", help="python of an environment with torch_geometric; none: plain torch only")
     parser.add_argument("--turns", type=int, default=9)

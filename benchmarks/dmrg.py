@@ -20,6 +20,7 @@ PEERS = Path(__file__).parent / "peers"
 
 
 def main() -> None:
+    """All sizes, starts and sides in turns; each run is a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", required=True, help="python of the environment that has quimb and TeNPy")
     parser.add_argument("--lengths", type=int, nargs="+", default=[64, 100])

@@ -82,6 +82,7 @@ def mesh(nodes: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def forms(given: argparse.Namespace) -> None:
+    """Step time, memory and results of the joined, split and lean forms, in turns."""
     points, edges = mesh(given.nodes)
     sizes = {"dim": 2, "in_channels": 9, "out_channels": 2, "width": given.width, "depth": given.depth}
     torch.manual_seed(0)
@@ -118,6 +119,7 @@ def forms(given: argparse.Namespace) -> None:
 
 
 def levels(given: argparse.Namespace) -> None:
+    """Step time of bi-stride levels beside as many plain blocks."""
     print(
         "nodes | CPU s a step: MeshGraphNet of 9 blocks, bi-stride network of 4 levels (9 blocks) | CPU s of its levels"
     )
@@ -145,6 +147,7 @@ def levels(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """The comparisons asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="python of an environment with PhysicsNeMo")
     parser.add_argument("--nodes", type=int, default=2000)

@@ -60,6 +60,7 @@ BATCH = {"plate": 4, "cylinder": 4}
 
 
 def main() -> None:
+    """Run what is missing in the folder, then print the table."""
     given = arguments()
     torch.set_num_threads(1)
     folder = Path(given.folder)
@@ -83,6 +84,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="of data and results, made where it is missing")
     parser.add_argument("--minutes", type=float, default=15.0, help="CPU minutes of training a run")
@@ -97,6 +99,7 @@ def arguments() -> argparse.Namespace:
 
 
 def plates(folder: Path) -> dict[str, Meshes]:
+    """Training, validation and test plates, made once."""
     path = folder / "plates.h5"
     if not path.exists():
         plate(samples=324, seed=0, size=0.1).save(path)
@@ -105,6 +108,7 @@ def plates(folder: Path) -> dict[str, Meshes]:
 
 
 def cylinders(folder: Path, sizes: list[int], frames: int) -> dict[str, Meshes]:
+    """Training, validation and test histories, made once."""
     made = folder / f"cylinders_{sum(sizes)}_{frames}"
     data = cylinder_flow(samples=sum(sizes), seed=0, frames=frames, size=0.036, directory=made)
     parts = dict(zip(("train", "valid", "test"), data.split(*sizes, seed=0), strict=True))
@@ -113,6 +117,7 @@ def cylinders(folder: Path, sizes: list[int], frames: int) -> dict[str, Meshes]:
 
 
 def beginning(sample: MeshSample, frames: int) -> MeshSample:
+    """The first frames of a history."""
     assert sample.times is not None
     return replace(sample, times=sample.times[:frames], fields={k: v[:frames] for k, v in sample.fields.items()})
 
@@ -139,12 +144,14 @@ def run(wanted: dict[str, Any], parts: dict[str, Meshes], folder: Path) -> dict[
 
 
 def once(fitted: Fitted, test: Meshes) -> dict[str, float]:
+    """Scores of a field from its mesh alone."""
     scores = fitted.evaluate(test)
     (field,) = scores.rmse
     return {"RMSE": scores.rmse[field], "L2": scores.relative_l2, "peak": scores.peak_error[field]}
 
 
 def in_time(fitted: Fitted, test: Meshes) -> dict[str, float]:
+    """Scores of one step, 50 steps and the whole rollout."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LeftData)
         single, own = (rollout(fitted, test, mode=mode) for mode in ("teacher", "autoregressive"))

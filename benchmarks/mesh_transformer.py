@@ -61,6 +61,7 @@ class Side:
 
 
 def networks(size: str) -> dict[str, torch.nn.Module]:
+    """The transformer and a MeshGraphNet of equal width and depth."""
     width, depth, _ = SIZES[size]
     return {
         "transformer": MeshTransformer(size=size, **ENDS),
@@ -71,6 +72,7 @@ def networks(size: str) -> dict[str, torch.nn.Module]:
 
 
 def scaling(given: argparse.Namespace) -> None:
+    """Step time and memory against the number of nodes, and the slope."""
     spent, sizes = [], []
     for nodes in given.nodes:
         points, edges = plate(nodes)
@@ -90,6 +92,7 @@ def scaling(given: argparse.Namespace) -> None:
 
 
 def against(given: argparse.Namespace) -> None:
+    """Step time and memory beside MeshGraphNet, in turns."""
     points, edges = plate(given.against)
     sides = {name: Side(model, points, edges) for name, model in networks(given.size).items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -111,6 +114,7 @@ def against(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """The parts asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", default="S", choices=list(SIZES))
     parser.add_argument("--nodes", type=int, nargs="*", default=[1000, 3000, 10000, 30000, 100000])

@@ -32,6 +32,7 @@ TEST = 200
 
 
 def main() -> None:
+    """Run what is missing in the folder, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[30, 60, 120, 240])
     parser.add_argument("--splits", type=int, default=5)

@@ -13,6 +13,7 @@ from surrogates.physics.tensor_networks import MPS
 
 
 def main() -> None:
+    """Milliseconds a shot, real and complex."""
     torch.set_num_threads(1)
     for kind in (torch.float64, torch.complex128):
         state = MPS.random(50, 64, dtype=kind)

@@ -39,6 +39,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 
 
 def main() -> None:
+    """Run what is missing in the folder, then print the table."""
     given = arguments()
     torch.set_num_threads(1)
     folder = Path(given.folder)
@@ -59,6 +60,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="of data and results, made where it is missing")
     parser.add_argument("--minutes", type=float, default=2.5, help="CPU minutes of training a run")

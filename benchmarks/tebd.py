@@ -17,6 +17,7 @@ SCRIPT = Path(__file__).parent / "peers" / "chain_quench.py"
 
 
 def main() -> None:
+    """Both sides in turns, and how far their observables differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", required=True, help="python of the environment that has TeNPy")
     parser.add_argument("--length", type=int, default=50)

@@ -17,6 +17,7 @@ logging.disable(logging.WARNING)
 
 
 def quimb(length: int, chi: int) -> tuple[float, float, int]:
+    """Energy, CPU seconds and sweeps of quimb."""
     import quimb.tensor as qtn
 
     bonds = [b for b in (16, 32, 64, 128, 256) if b < chi] + [chi]
@@ -27,6 +28,7 @@ def quimb(length: int, chi: int) -> tuple[float, float, int]:
 
 
 def tenpy(length: int, chi: int, conserve: str | None) -> tuple[float, float, int]:
+    """Energy, CPU seconds and sweeps of TeNPy."""
     from tenpy.algorithms import dmrg
     from tenpy.models.spins import SpinModel
     from tenpy.networks.mps import MPS

@@ -17,6 +17,7 @@ logging.disable(logging.WARNING)
 
 
 def ours(length: int, chi: int, steps: int, dt: float) -> tuple[float, list[float], float]:
+    """Observables and CPU seconds of our TEBD."""
     import torch
 
     from surrogates.physics.lattice import heisenberg
@@ -30,6 +31,7 @@ def ours(length: int, chi: int, steps: int, dt: float) -> tuple[float, list[floa
 
 
 def tenpy(length: int, chi: int, steps: int, dt: float) -> tuple[float, list[float], float]:
+    """Observables and CPU seconds of TeNPy."""
     from tenpy.algorithms.tebd import TEBDEngine
     from tenpy.networks.mps import MPS
 

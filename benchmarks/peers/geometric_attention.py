@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore")
 
 
 def main():
+    """Answer lines on standard input until they end."""
     from torch_geometric.nn import TransformerConv
 
     torch.set_num_threads(1)

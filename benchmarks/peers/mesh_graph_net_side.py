@@ -107,6 +107,7 @@ def copy(net, state, depth, width):
 
 
 def main():
+    """Answer lines on standard input until they end."""
     torch.set_num_threads(1)
     form, path = sys.argv[1:]
     given = torch.load(path, weights_only=True)

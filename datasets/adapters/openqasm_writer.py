@@ -28,9 +28,9 @@ _SECOND = {"u": "u3", "p": "u1", "cp": "cu1", **{name: name for name in _SAME}} 
 def write_qasm(circuit: Circuit, path: str | Path | None = None, *, version: int = 3) -> str:
     """OpenQASM 3 (or 2) text of a circuit, also written to `path` where one is given.
 
-    Gates that the standard libraries lack are defined in the text; matrices on one or two qubits become gates. Raises
-    FileError where it cannot be written, DomainError for matrices on more qubits or under controls, and in version 2 for
-    parameters and conditions.
+    Gates that the standard libraries lack are defined in the text; matrices on one or two qubits become gates.
+    Raises FileError where it cannot be written, DomainError for matrices on more qubits or under controls, and in
+    version 2 for parameters and conditions.
     """
     if version not in (2, 3):
         raise DomainError(f"OpenQASM {version} is unknown; choose 2 or 3")
