@@ -20,6 +20,7 @@ from surrogates.physics.circuits.circuit import Circuit, Gate
 from surrogates.physics.circuits.gates import KIND
 from surrogates.physics.errors import DomainError, SurrogatesWarning
 from surrogates.physics.tensor_networks import MPS, split
+from surrogates.physics.tensor_networks.center import carried
 from surrogates.physics.tensor_networks.truncate import split_by_gram
 
 _LARGE = 48  # smaller side from which the eigenvalues of a Gram matrix are cheaper than singular values
@@ -168,7 +169,7 @@ class Chain:
     def _centred(self, qubit: int) -> Tensor:
         """The tensor of one qubit, with the centre on it and nothing waiting."""
         n = self.site_of[qubit]
-        self._move(n)
+        self.center = carried(self.tensors, self.center, n)
         if (before := self.waiting.pop(qubit, None)) is not None:
             self.tensors[n] = torch.einsum("ab,lbr->lar", before, self.tensors[n])
         return self.tensors[n]
@@ -196,7 +197,7 @@ class Chain:
     def _block(self, first: int, matrix: Tensor | None, count: int) -> None:
         """A gate on `count` sites from `first` (None swaps two), and the cuts behind it, towards the far end."""
         last = first + count - 1
-        self._move(min(max(self.center, first), last))
+        self.center = carried(self.tensors, self.center, min(max(self.center, first), last))
         theta = self.tensors[first]
         for n in range(first + 1, last + 1):
             theta = torch.tensordot(theta, self.tensors[n], dims=1)
@@ -239,17 +240,3 @@ class Chain:
             left, right = found.left, found.right
         self.chi = max(self.chi, left.shape[1])
         return left, right
-
-    def _move(self, site: int) -> None:
-        while self.center < site:
-            t = self.tensors[self.center]
-            q, r = torch.linalg.qr(t.flatten(0, 1))
-            self.tensors[self.center] = q.reshape(*t.shape[:2], -1)
-            self.center += 1
-            self.tensors[self.center] = torch.tensordot(r, self.tensors[self.center], dims=1)
-        while self.center > site:
-            t = self.tensors[self.center]
-            q, r = torch.linalg.qr(t.flatten(1).mH)
-            self.tensors[self.center] = q.mH.reshape(-1, *t.shape[1:])
-            self.center -= 1
-            self.tensors[self.center] = torch.tensordot(self.tensors[self.center], r.mH, dims=1)

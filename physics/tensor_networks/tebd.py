@@ -14,6 +14,7 @@ from torch import Tensor
 
 from surrogates.physics.errors import DomainError
 from surrogates.physics.lattice.terms import Hamiltonian
+from surrogates.physics.tensor_networks.center import carried
 from surrogates.physics.tensor_networks.evolution import Evolution, Measure, Record, steps_of
 from surrogates.physics.tensor_networks.measure import expect_operator
 from surrogates.physics.tensor_networks.mpo import mpo
@@ -115,7 +116,7 @@ class _Chain:
         own = range(parity, len(self.bonds), 2)
         forward = self.center < len(self.tensors) // 2
         for bond in own if forward else reversed(own):
-            self._move(bond if forward else bond + 1)
+            self.center = carried(self.tensors, self.center, bond if forward else bond + 1)
             self._apply(bond, self.gates[dt][bond], forward=forward)
 
     def _gate(self, h: Tensor, dt: float) -> Tensor:
@@ -132,17 +133,3 @@ class _Chain:
         self.discarded, self.bound = self.discarded + cut.discarded, self.bound + cut.discarded**0.5
         self.tensors[n], self.tensors[n + 1] = cut.left.reshape(l, d1, -1), cut.right.reshape(-1, d2, r)
         self.center = n + 1 if forward else n
-
-    def _move(self, site: int) -> None:
-        while self.center < site:
-            t = self.tensors[self.center]
-            q, r = torch.linalg.qr(t.flatten(0, 1))
-            self.tensors[self.center] = q.reshape(*t.shape[:2], -1)
-            self.center += 1
-            self.tensors[self.center] = torch.tensordot(r, self.tensors[self.center], dims=1)
-        while self.center > site:
-            t = self.tensors[self.center]
-            q, r = torch.linalg.qr(t.flatten(1).mT)
-            self.tensors[self.center] = q.mT.reshape(-1, *t.shape[1:])
-            self.center -= 1
-            self.tensors[self.center] = torch.tensordot(self.tensors[self.center], r.mT, dims=1)
