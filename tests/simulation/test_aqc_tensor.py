@@ -59,6 +59,35 @@ def test_a_flip_that_leads_is_folded_into_the_first_gate(target, model):
     assert found.fidelity > 0.999
 
 
+def test_the_published_cost_and_its_gradient_are_those_of_the_state_vector(target):
+    ansatz = random_ansatz(N, 3, scale=0.5, seed=2)
+    search, weight = _Search(target, ansatz, NEEL, 16, 0.0, None), 0.7
+    fidelities = []
+    for flip in (None, 2):
+        circuit = circuit_of(ansatz, [b ^ (q == flip) for q, b in enumerate(NEEL)])
+        fidelities.append(float((target.vector().conj() @ statevector(circuit)).abs() ** 2))
+    x = torch.zeros(len(ansatz.gates), 15, dtype=torch.float64)
+    value, slope = search.evaluate(x, leader=2, weight=weight)
+    assert value == pytest.approx(1 - (1 - weight) * fidelities[0] - weight * fidelities[1], abs=1e-10)
+    step = torch.zeros_like(x)
+    step[4, 6] = 1e-5
+    ends = [search.evaluate(x + sign * step, leader=2, weight=weight)[0] for sign in (1, -1)]
+    assert float(slope[4, 6]) == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-8)
+    assert dict(search._flips())[2] == pytest.approx(fidelities[1], abs=1e-10)
+
+
+def test_a_flip_is_followed_by_the_published_cost_and_then_folded(target):
+    """With weight on a flip that leads, descending raises its fidelity, and folding makes that the circuit's own."""
+    search = _Search(target, random_ansatz(N, 3, scale=0.3, seed=4), NEEL, 16, 0.0, None)
+    leader = max(search._flips(), key=lambda pair: pair[1])[0]
+    before = dict(search._flips())[leader]
+    search.descend(15, 0.0, leader, 1.0)
+    after = dict(search._flips())[leader]
+    assert after > 3 * before
+    search.fold(leader)
+    assert search._fidelity() == pytest.approx(after, rel=1e-6)
+
+
 def test_the_published_cost_ends_at_the_same_optimum(target, model):
     plain = compile_state(target, trotter(model, 0.3, 1), start=NEEL, iterations=12, chi_max=16)
     staged = compile_state(target, trotter(model, 0.3, 1), start=NEEL, cost="surrogate", iterations=24, chi_max=16)
